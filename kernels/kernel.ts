@@ -1,0 +1,41 @@
+/**
+ * The kernel port: whatever executes programs. Implementations: `onnxruntime/` (native), `reference/` (plain loops, the
+ * oracle of the tests). They never see a network, a plan or a tile: a program, its feeds, its outputs.
+ */
+import type { Program } from '../src/core/program/program.ts';
+import type { Tensor } from '../src/core/tensor/tensor.ts';
+
+/** Where a model's weight blob lies on this machine. */
+export interface WeightFile {
+  /** Absolute path of a file that holds at least the ranges the program's slices name. */
+  readonly path: string;
+}
+
+export interface KernelRun {
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Time spent executing, without queueing, in milliseconds. */
+  readonly computeMs: number;
+}
+
+export interface Kernel {
+  /** `onnxruntime`, `reference`: shown to people, used in profiles. */
+  readonly name: string;
+
+  /**
+   * Makes a program ready to run. Preparing the same key again is free.
+   * @throws MeshError INVALID_MODEL when the program cannot be executed, CANCELLED.
+   */
+  prepare(program: Program, weights: WeightFile | null, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Runs a prepared program. `inputs` holds every feed and parameter by name; their buffers may be taken over
+   * (transferred): callers must not touch them again.
+   * @throws MeshError KERNEL_FAILED, CANCELLED.
+   */
+  run(key: string, inputs: ReadonlyMap<string, Tensor>, signal: AbortSignal): Promise<KernelRun>;
+
+  /** Forgets a program and what it holds. Unknown keys are ignored. */
+  release(key: string): Promise<void>;
+
+  close(): Promise<void>;
+}
