@@ -31,9 +31,7 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-export interface ErrorDetails {
-  readonly [key: string]: string | number | boolean;
-}
+export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;
 
 /** An error with a stable code, a message that tells the reader what to do, and serialisable details. */
 export class MeshError extends Error {

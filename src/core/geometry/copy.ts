@@ -31,7 +31,8 @@ export function copyBox(source: Patch, target: Patch, box: Region, elementBytes:
 
   // The innermost axes that are full in both patches form one run; the next axis extends it by its own extent.
   let runAxis = rank - 1;
-  while (runAxis > 0 && extents[runAxis] === sourceShape[runAxis] && extents[runAxis] === targetShape[runAxis]) runAxis--;
+  while (runAxis > 0 && extents[runAxis] === sourceShape[runAxis] && extents[runAxis] === targetShape[runAxis])
+    runAxis--;
   let run = elementBytes;
   for (let axis = Math.max(runAxis, 0); axis < rank; axis++) run *= extents[axis]!;
 
@@ -48,7 +49,8 @@ export function copyBox(source: Patch, target: Patch, box: Region, elementBytes:
     }
     const fromStep = sourceStrides[axis]! * elementBytes;
     const toStep = targetStrides[axis]! * elementBytes;
-    for (let index = 0; index < extents[axis]!; index++) copyFrom(axis + 1, from + index * fromStep, to + index * toStep);
+    for (let index = 0; index < extents[axis]!; index++)
+      copyFrom(axis + 1, from + index * fromStep, to + index * toStep);
   };
   copyFrom(0, sourceOffset, targetOffset);
 }

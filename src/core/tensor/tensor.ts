@@ -76,7 +76,7 @@ export function float32Values(source: Tensor): Float32Array {
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 
-const READERS: { readonly [T in DataType]?: (view: DataView, offset: number) => number } = {
+const READERS: Readonly<Partial<Record<DataType, (view: DataView, offset: number) => number>>> = {
   float32: (view, offset) => view.getFloat32(offset, true),
   float64: (view, offset) => view.getFloat64(offset, true),
   int8: (view, offset) => view.getInt8(offset),
@@ -102,7 +102,7 @@ export function numberValues(source: Tensor): number[] {
   return Array.from({ length: elementCount(source.shape) }, (_, index) => read(view, index * size));
 }
 
-const WRITERS: { readonly [T in DataType]?: (view: DataView, offset: number, value: number) => void } = {
+const WRITERS: Readonly<Partial<Record<DataType, (view: DataView, offset: number, value: number) => void>>> = {
   float32: (view, offset, value) => view.setFloat32(offset, value, true),
   float64: (view, offset, value) => view.setFloat64(offset, value, true),
   int8: (view, offset, value) => view.setInt8(offset, value),
