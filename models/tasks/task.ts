@@ -1,0 +1,100 @@
+/**
+ * What a model is for: how a picture, a text or an array becomes its input, and its output an answer for people. Plain
+ * data that travels inside manifests, so whatever reads one checks it with `parseTask`: it may come from a stranger.
+ */
+import * as v from 'valibot';
+import { MeshError } from '../../src/core/errors.ts';
+import { imageSpecSchema, type ImageSpec } from './image-spec.ts';
+
+export type { ImageSize, ImageSpec } from './image-spec.ts';
+
+const MAX_NAME_LENGTH = 512;
+const MAX_LABELS = 65_536;
+const MAX_LABEL_LENGTH = 256;
+
+/** Tensors in, tensors out. */
+export interface TensorsTask {
+  readonly kind: 'tensors';
+}
+
+export interface ImageClassificationTask {
+  readonly kind: 'image-classification';
+  /** Names of the graph's input and output. */
+  readonly input: string;
+  readonly output: string;
+  readonly image: ImageSpec;
+  /** One per class; empty where the classes have no names. */
+  readonly labels: readonly string[];
+  /** The output is probabilities already; otherwise logits. */
+  readonly isSoftmaxed: boolean;
+  /** Number of classes in the answer, the likeliest first. */
+  readonly topK: number;
+}
+
+/** Differentiable binarisation, as PP-OCR detection: the output is a map of the probability that a pixel is text. */
+export interface TextDetectionTask {
+  readonly kind: 'text-detection';
+  readonly input: string;
+  readonly output: string;
+  readonly image: ImageSpec;
+  /** Pixels above it are text. */
+  readonly binaryThreshold: number;
+  /** Boxes whose mean probability is below are dropped. */
+  readonly boxThreshold: number;
+  /** How far the shrunken boxes of training are grown again: distance = area * ratio / perimeter. */
+  readonly unclipRatio: number;
+}
+
+/** One line of text; the output is [batch, steps, 1 + characters], probabilities with the CTC blank at index 0. */
+export interface TextRecognitionTask {
+  readonly kind: 'text-recognition';
+  readonly input: string;
+  readonly output: string;
+  readonly image: ImageSpec;
+  /** The character of output index i stands at i - 1. */
+  readonly characters: readonly string[];
+}
+
+export type TaskSpec = TensorsTask | ImageClassificationTask | TextDetectionTask | TextRecognitionTask;
+export type TaskKind = TaskSpec['kind'];
+
+const name = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_NAME_LENGTH));
+const label = v.pipe(v.string(), v.maxLength(MAX_LABEL_LENGTH));
+const fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const port = { input: name, output: name };
+
+/** Adding a kind: its interface above, its member here, and its entry in `preprocess` and `postprocess`. */
+export const taskSchema = v.variant('kind', [
+  v.strictObject({ kind: v.literal('tensors') }),
+  v.strictObject({
+    kind: v.literal('image-classification'),
+    ...port,
+    image: imageSpecSchema,
+    labels: v.pipe(v.array(label), v.maxLength(MAX_LABELS)),
+    isSoftmaxed: v.boolean(),
+    topK: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)),
+  }),
+  v.strictObject({
+    kind: v.literal('text-detection'),
+    ...port,
+    image: imageSpecSchema,
+    binaryThreshold: fraction,
+    boxThreshold: fraction,
+    unclipRatio: v.pipe(v.number(), v.minValue(0), v.maxValue(10)),
+  }),
+  v.strictObject({
+    kind: v.literal('text-recognition'),
+    ...port,
+    image: imageSpecSchema,
+    characters: v.pipe(v.array(label), v.minLength(1), v.maxLength(MAX_LABELS)),
+  }),
+]) satisfies v.GenericSchema<unknown, TaskSpec>;
+
+/** @throws MeshError INVALID_MODEL naming the first field that is wrong. */
+export function parseTask(value: unknown): TaskSpec {
+  const result = v.safeParse(taskSchema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const path = v.getDotPath(issue) ?? 'task';
+  throw new MeshError('INVALID_MODEL', `the task of the model is not valid at ${path}: ${issue.message}`);
+}

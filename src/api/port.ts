@@ -1,0 +1,106 @@
+/**
+ * What the HTTP API is handed: one peer, seen from outside. The composition root implements it; the API knows nothing
+ * of meshes, kernels or sockets.
+ */
+import type { ValueInfo } from '../core/graph/graph.ts';
+import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
+import type { RunReport } from '../core/report.ts';
+import type { Tensor } from '../core/tensor/tensor.ts';
+import type { TaskKind, TaskSpec } from '../../models/tasks/task.ts';
+
+export type WeightOrigin = 'trained' | 'seeded' | 'imported';
+
+export type MemberState = 'joining' | 'alive' | 'suspect' | 'draining' | 'left' | 'failed' | 'incompatible' | 'banned';
+
+/** One member as this peer sees it. `name`, `version` and the names of models are text from the network. */
+export interface MemberView {
+  readonly id: PeerId;
+  readonly name: string;
+  readonly state: MemberState;
+  readonly isSelf: boolean;
+  readonly addresses: readonly string[];
+  /** Absent until measured. */
+  readonly rttMs?: number;
+  /** Multiply-accumulates per second the peer measured of itself; 0 until measured. */
+  readonly macsPerSecond: number;
+  readonly models: readonly string[];
+  readonly queueDepth: number;
+  readonly activeRequests: number;
+  readonly memoryBytes: number;
+  /** Share of one core, so that four busy cores are 400. */
+  readonly cpuPercent: number;
+  readonly version: string;
+  /** Milliseconds since the last sign of life; 0 for the peer itself. */
+  readonly lastSeenMs: number;
+}
+
+export interface ModelView {
+  readonly id: ModelId;
+  readonly name: string;
+  readonly description: string;
+  readonly weights: WeightOrigin;
+  readonly task: TaskKind;
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  /** Bytes of weights on this peer's disk. */
+  readonly bytesHeld: number;
+  readonly bytesTotal: number;
+  readonly holders: readonly PeerId[];
+}
+
+export interface ModelTask {
+  readonly task: TaskSpec;
+  readonly inputs: readonly ValueInfo[];
+  readonly weights: WeightOrigin;
+}
+
+export type ProgressListener = (stage: string, completed: number, total: number) => void;
+
+export interface ImportOptions {
+  readonly name: string;
+  /** `tensors` when absent. */
+  readonly task?: TaskSpec;
+  readonly description?: string;
+}
+
+export interface InferRequest {
+  /** Absent: the peer makes one. Sent again, it brings the same answer, computed once. */
+  readonly requestId?: RequestId;
+  /** Name or id. */
+  readonly model: string;
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  /** Number of peers to cut the request over; 0 lets the planner choose. */
+  readonly parallelism: number;
+  /** Absent: the peer's default. */
+  readonly deadlineMs?: number;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ProgressListener;
+}
+
+export interface InferResult {
+  readonly requestId: RequestId;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  readonly report: RunReport;
+}
+
+export interface PeerPort {
+  readonly self: { readonly id: PeerId; readonly name: string; readonly mesh: string; readonly version: string };
+  /** May take requests: joined, kernels up, not draining. */
+  ready(): boolean;
+  members(): readonly MemberView[];
+  models(): Promise<readonly ModelView[]>;
+  /** @throws MeshError MODEL_NOT_FOUND. */
+  taskOf(model: string): Promise<ModelTask>;
+  /**
+   * Takes in an ONNX file, all or nothing. `file` is temporary: it may be moved away, and is gone afterwards.
+   * @throws MeshError INVALID_MODEL, CONFLICT, STORAGE_FAILED, CANCELLED.
+   */
+  importOnnx(
+    file: string,
+    options: ImportOptions,
+    onProgress: ProgressListener,
+    signal: AbortSignal,
+  ): Promise<ModelView>;
+  /** @throws MeshError of any code. */
+  infer(request: InferRequest): Promise<InferResult>;
+}
