@@ -1,0 +1,17 @@
+export const PROTOCOL_ID = '/tilemesh/pieces/1.0.0';
+
+/** `TMP1` in ASCII, little-endian. */
+export const MAGIC = 0x31504d54;
+export const VERSION = 1;
+
+/** Consumer block of what the assembler or the entry, not a tile, consumes. */
+export const FOR_ASSEMBLER = 0xffff_ffff;
+
+/** Payload of one frame, bytes: few frames per piece, yet other streams get their turn in between. */
+export const CHUNK_BYTES = 256 * 1024;
+/** Axes of a tensor. */
+export const MAX_RANK = 8;
+/** Name of a tensor, bytes of UTF-8. */
+export const MAX_NAME_BYTES = 1024;
+/** One piece, bytes. The largest map of VGG-16 at 224x224 takes 13 MB, its largest feature vector 100 KB. */
+export const MAX_PIECE_BYTES = 256 * 1024 * 1024;
