@@ -1,0 +1,230 @@
+/**
+ * The entry's side of one request, as a pure step function. The entry proposes to one candidate at a time, each time under
+ * a higher term; the one that accepts coordinates while it renews its lease. A lease that lapses, a lost connection, a
+ * refusal or a failure that another peer may not have leads to the next candidate. So at most one term is live, and the
+ * request ends at its deadline at the latest.
+ */
+import { ERROR_CODES, type ErrorCode } from '../errors.ts';
+import type { PeerId, RequestId } from '../ids.ts';
+
+export interface EntrySettings {
+  /** A candidate that has not answered a proposal by then is passed over. */
+  readonly proposalTimeoutMs: number;
+  /** Pause before those that refused are asked again; doubles each round. */
+  readonly backoffMs: number;
+  readonly maxBackoffMs: number;
+  /** After so many failures reported by coordinators the request fails with the last of them. */
+  readonly maxFailures: number;
+}
+
+export const ENTRY_DEFAULTS: EntrySettings = Object.freeze({
+  proposalTimeoutMs: 2_000,
+  backoffMs: 50,
+  maxBackoffMs: 1_000,
+  maxFailures: 4,
+});
+
+/** Why a request ended without an answer, or a candidate said no. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export type EntryPhase =
+  | { readonly kind: 'proposing'; readonly peer: PeerId; readonly untilMs: number }
+  | { readonly kind: 'running'; readonly peer: PeerId; readonly leaseMs: number; readonly untilMs: number }
+  | { readonly kind: 'waiting'; readonly untilMs: number }
+  | { readonly kind: 'ended' };
+
+export interface EntryState {
+  readonly requestId: RequestId;
+  readonly settings: EntrySettings;
+  /** Absolute, on the clock of `nowMs`. */
+  readonly deadlineMs: number;
+  /** Of the last proposal; the first is 1. */
+  readonly term: number;
+  /** Not asked yet in this round, best first. */
+  readonly candidates: readonly PeerId[];
+  /** Asked in this round and worth asking again. */
+  readonly asked: readonly PeerId[];
+  readonly round: number;
+  readonly failures: number;
+  readonly lastFailure: Failure | null;
+  readonly phase: EntryPhase;
+}
+
+export type EntryEvent<Result> =
+  | { readonly kind: 'accepted'; readonly peer: PeerId; readonly term: number; readonly leaseMs: number }
+  | { readonly kind: 'declined'; readonly peer: PeerId; readonly term: number; readonly failure: Failure }
+  | { readonly kind: 'renewed'; readonly peer: PeerId; readonly term: number }
+  | { readonly kind: 'completed'; readonly peer: PeerId; readonly term: number; readonly result: Result }
+  | { readonly kind: 'failed'; readonly peer: PeerId; readonly term: number; readonly failure: Failure }
+  /** The peer is gone, whatever it was asked. */
+  | { readonly kind: 'peerLost'; readonly peer: PeerId }
+  /** A peer (re)joined and may coordinate; it is asked after those still waiting to be. */
+  | { readonly kind: 'peerFound'; readonly peer: PeerId }
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'cancelled' };
+
+export type EntryEffect<Result> =
+  | { readonly kind: 'propose'; readonly peer: PeerId; readonly term: number; readonly remainingMs: number }
+  | { readonly kind: 'sendCancel'; readonly peer: PeerId; readonly term: number }
+  | { readonly kind: 'deliver'; readonly peer: PeerId; readonly term: number; readonly result: Result }
+  | { readonly kind: 'giveUp'; readonly failure: Failure };
+
+export type EntryStep<Result> = readonly [EntryState, readonly EntryEffect<Result>[]];
+
+const isRetryable = (code: ErrorCode): boolean => ERROR_CODES[code].isRetryable || code === 'STALE_TERM';
+
+const without = (peers: readonly PeerId[], peer: PeerId): readonly PeerId[] => peers.filter((other) => other !== peer);
+
+function giveUp<Result>(state: EntryState, failure: Failure): EntryStep<Result> {
+  return [{ ...state, phase: { kind: 'ended' } }, [...cancelLive<Result>(state), { kind: 'giveUp', failure }]];
+}
+
+/** Tells whoever holds the current term to stop. */
+function cancelLive<Result>({ phase, term }: EntryState): readonly EntryEffect<Result>[] {
+  return phase.kind === 'proposing' || phase.kind === 'running' ? [{ kind: 'sendCancel', peer: phase.peer, term }] : [];
+}
+
+/** Proposes to the next candidate; with none left waits for those that may say yes later, or gives up. */
+function proposeNext<Result>(state: EntryState, nowMs: number): EntryStep<Result> {
+  const [peer, ...candidates] = state.candidates;
+  const { settings } = state;
+  if (peer !== undefined) {
+    const term = state.term + 1;
+    const phase = { kind: 'proposing', peer, untilMs: nowMs + settings.proposalTimeoutMs } as const;
+    const remainingMs = Math.max(0, state.deadlineMs - nowMs);
+    return [{ ...state, term, candidates, phase }, [{ kind: 'propose', peer, term, remainingMs }]];
+  }
+  if (state.asked.length === 0) {
+    return giveUp(
+      { ...state, phase: { kind: 'ended' } },
+      state.lastFailure ?? {
+        code: 'UNAVAILABLE',
+        message: 'no peer can coordinate this request: check that peers holding the model are up, then try again',
+      },
+    );
+  }
+  const pauseMs = Math.min(settings.maxBackoffMs, settings.backoffMs * 2 ** Math.min(state.round, 30));
+  return [{ ...state, round: state.round + 1, phase: { kind: 'waiting', untilMs: nowMs + pauseMs } }, []];
+}
+
+/** The live term is over: on to the next one. `keep`: ask this peer again in a later round. */
+function moveOn<Result>(
+  state: EntryState,
+  nowMs: number,
+  peer: PeerId,
+  keep: boolean,
+  failure: Failure,
+): EntryStep<Result> {
+  const asked = keep ? [...without(state.asked, peer), peer] : without(state.asked, peer);
+  return proposeNext({ ...state, asked, lastFailure: failure, phase: { kind: 'ended' } }, nowMs);
+}
+
+function tick<Result>(state: EntryState, nowMs: number): EntryStep<Result> {
+  const { phase } = state;
+  if (nowMs >= state.deadlineMs) {
+    const overloaded = phase.kind === 'waiting' && state.lastFailure?.code === 'OVERLOADED' ? state.lastFailure : null;
+    const message =
+      'the request was not answered by its deadline: allow it more time, or try when the mesh is less busy';
+    return giveUp(state, overloaded ?? { code: 'DEADLINE_EXCEEDED', message });
+  }
+  if (phase.kind === 'ended' || nowMs < phase.untilMs) return [state, []];
+  if (phase.kind === 'waiting') return proposeNext({ ...state, candidates: state.asked, asked: [] }, nowMs);
+  const failure: Failure =
+    phase.kind === 'running'
+      ? { code: 'LEASE_LAPSED', message: 'the coordinator stopped renewing its lease' }
+      : { code: 'UNAVAILABLE', message: 'the candidate did not answer the proposal' };
+  const [next, effects] = moveOn<Result>(state, nowMs, phase.peer, true, failure);
+  return [next, [...cancelLive<Result>(state), ...effects]];
+}
+
+function lose<Result>(state: EntryState, nowMs: number, peer: PeerId): EntryStep<Result> {
+  const { phase } = state;
+  const rest = { ...state, candidates: without(state.candidates, peer), asked: without(state.asked, peer) };
+  if ((phase.kind === 'proposing' || phase.kind === 'running') && phase.peer === peer) {
+    return moveOn(rest, nowMs, peer, false, { code: 'PEER_LOST', message: 'the coordinator was lost' });
+  }
+  const nobodyLeft = phase.kind === 'waiting' && rest.candidates.length + rest.asked.length === 0;
+  return nobodyLeft ? proposeNext(rest, nowMs) : [rest, []];
+}
+
+function find<Result>(state: EntryState, nowMs: number, peer: PeerId): EntryStep<Result> {
+  const { phase } = state;
+  const isLive = (phase.kind === 'proposing' || phase.kind === 'running') && phase.peer === peer;
+  if (isLive || state.candidates.includes(peer)) return [state, []];
+  const next = { ...state, candidates: [...state.candidates, peer], asked: without(state.asked, peer) };
+  return phase.kind === 'waiting' ? proposeNext(next, nowMs) : [next, []];
+}
+
+/** A new request and the first proposal. `candidates`: see `rankCandidates`. `nowMs` and `deadlineMs`: one clock. */
+export function beginEntry<Result>(
+  requestId: RequestId,
+  candidates: readonly PeerId[],
+  deadlineMs: number,
+  nowMs: number,
+  settings: EntrySettings = ENTRY_DEFAULTS,
+): EntryStep<Result> {
+  const state: EntryState = {
+    requestId,
+    settings,
+    deadlineMs,
+    term: 0,
+    candidates: [...new Set(candidates)],
+    asked: [],
+    round: 0,
+    failures: 0,
+    lastFailure: null,
+    phase: { kind: 'waiting', untilMs: nowMs },
+  };
+  return nowMs >= deadlineMs ? tick(state, nowMs) : proposeNext(state, nowMs);
+}
+
+/** What the event makes of the state, and what is to be done. Messages of old terms and after the end change nothing. */
+export function stepEntry<Result>(state: EntryState, event: EntryEvent<Result>, nowMs: number): EntryStep<Result> {
+  const { phase } = state;
+  if (phase.kind === 'ended') return [state, []];
+  switch (event.kind) {
+    case 'tick':
+      return tick(state, nowMs);
+    case 'cancelled':
+      return giveUp(state, { code: 'CANCELLED', message: 'the request was cancelled' });
+    case 'peerLost':
+      return lose(state, nowMs, event.peer);
+    case 'peerFound':
+      return find(state, nowMs, event.peer);
+    case 'accepted':
+    case 'declined':
+    case 'renewed':
+    case 'completed':
+    case 'failed':
+      break;
+  }
+  if (phase.kind === 'waiting' || event.peer !== phase.peer || event.term !== state.term) return [state, []];
+  const { peer, term } = event;
+  switch (event.kind) {
+    case 'accepted': {
+      const untilMs = nowMs + event.leaseMs;
+      return [{ ...state, phase: { kind: 'running', peer, leaseMs: event.leaseMs, untilMs } }, []];
+    }
+    case 'renewed':
+      return [phase.kind === 'running' ? { ...state, phase: { ...phase, untilMs: nowMs + phase.leaseMs } } : state, []];
+    case 'completed':
+      return [{ ...state, phase: { kind: 'ended' } }, [{ kind: 'deliver', peer, term, result: event.result }]];
+    case 'declined':
+      return isRetryable(event.failure.code)
+        ? moveOn(state, nowMs, peer, true, event.failure)
+        : giveUp({ ...state, phase: { kind: 'ended' } }, event.failure);
+    case 'failed': {
+      const failures = state.failures + 1;
+      return isRetryable(event.failure.code) && failures < state.settings.maxFailures
+        ? moveOn({ ...state, failures }, nowMs, peer, true, event.failure)
+        : giveUp({ ...state, failures, phase: { kind: 'ended' } }, event.failure);
+    }
+  }
+}
+
+/** When the next `tick` is due, on the clock of `nowMs`; Infinity once the request has ended. */
+export const nextTickMs = ({ phase, deadlineMs }: EntryState): number =>
+  phase.kind === 'ended' ? Infinity : Math.min(deadlineMs, phase.untilMs);
