@@ -1,0 +1,43 @@
+/** A long answer as it comes: one JSON document a line (NDJSON), progress first, then the result or the error. */
+import { PassThrough } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { MeshError } from '../core/errors.ts';
+import { errorBody, toApiError } from './error-reply.ts';
+import type { ProgressListener } from './port.ts';
+
+export const NDJSON = 'application/x-ndjson';
+/** Unsent bytes beyond which progress is dropped: a slow reader misses marks, never the result. */
+const MAX_UNSENT_BYTES = 64 * 1024;
+
+export const wantsEvents = (request: FastifyRequest): boolean => request.headers.accept?.includes(NDJSON) ?? false;
+
+/**
+ * Runs `work` and answers with its result: as one document, or as events where the client asked for them. Events are
+ * `{ event: 'progress', stage, completed, total }`, then `{ event: 'result', ...result }` or `{ event: 'error', error, code }`.
+ */
+export async function replyWithProgress(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  work: (onProgress: ProgressListener) => Promise<object>,
+  onError: (error: MeshError) => void,
+): Promise<FastifyReply> {
+  if (!wantsEvents(request)) return reply.send(await work(() => undefined));
+  const stream = new PassThrough();
+  const write = (event: string, body: object): void => {
+    stream.write(`${JSON.stringify({ event, ...body })}\n`);
+  };
+  const onProgress: ProgressListener = (stage, completed, total) => {
+    if (stream.writableLength < MAX_UNSENT_BYTES) write('progress', { stage, completed, total });
+  };
+  work(onProgress)
+    .then(
+      (result) => write('result', result),
+      (error: unknown) => {
+        const failure = toApiError(error);
+        onError(failure);
+        write('error', errorBody(failure));
+      },
+    )
+    .finally(() => stream.end());
+  return reply.type(NDJSON).send(stream);
+}

@@ -1,0 +1,27 @@
+/** What one peer lets its HTTP clients cost it. */
+export interface ApiLimits {
+  /** Largest body of one inference request. */
+  readonly bodyBytes: number;
+  /** Largest JSON document: parsing it blocks the peer for about 10 ms per MiB. */
+  readonly jsonBytes: number;
+  /** Bodies held in memory at the same time, over all clients. */
+  readonly bodyBytesInFlight: number;
+  /** Largest ONNX file taken in. */
+  readonly modelBytes: number;
+  /** An upload that brings nothing for so long is given up. */
+  readonly uploadIdleMs: number;
+  /** Longest time one request may take to arrive. */
+  readonly requestMs: number;
+  /** How long closing waits for answers under way. */
+  readonly closeMs: number;
+}
+
+export const API_LIMITS: ApiLimits = Object.freeze({
+  bodyBytes: 64 * 1024 * 1024,
+  jsonBytes: 16 * 1024 * 1024,
+  bodyBytesInFlight: 128 * 1024 * 1024,
+  modelBytes: 2 * 1024 * 1024 * 1024,
+  uploadIdleMs: 30_000,
+  requestMs: 15 * 60_000,
+  closeMs: 2_000,
+});
