@@ -1,0 +1,18 @@
+import type { StreamComponents } from '../framing.ts';
+import type { ChannelOptions } from '../channel.ts';
+import { Mailbox, MAILBOX_DEFAULTS } from '../mailbox.ts';
+import { MAX_FRAME_BYTES, PROTOCOL_ID } from './constants.ts';
+import { healthCodec, type HealthMessage } from './messages.ts';
+
+export type HealthService = Mailbox<HealthMessage>;
+
+/** The libp2p service of `/tilemesh/health/1.0.0`. */
+export const health =
+  (init: Partial<Omit<ChannelOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
+  (components: StreamComponents): HealthService =>
+    new Mailbox(components, healthCodec, {
+      ...MAILBOX_DEFAULTS,
+      ...init,
+      protocol: PROTOCOL_ID,
+      maxFrameBytes: MAX_FRAME_BYTES,
+    });

@@ -1,0 +1,212 @@
+/**
+ * The sending end of a one-way channel to one peer: a bounded queue in front of one long-lived stream, which is opened
+ * when there is something to send and forgotten when it breaks. Shipments leave in the order they were handed in.
+ */
+import { MeshError } from '../src/core/errors.ts';
+import type { PeerId } from '../src/core/ids.ts';
+import type { Frame, FrameStream } from './framing.ts';
+import { abortError, waitFor } from './wait.ts';
+
+export interface OutboundLimits {
+  /** Bytes queued and not yet sent. One shipment alone may exceed it. */
+  readonly maxQueuedBytes: number;
+  readonly maxQueuedShipments: number;
+  /** How long a receiver may withhold credit before it counts as lost. */
+  readonly stallTimeoutMs: number;
+}
+
+/** Credit-based flow control, where a protocol has it. */
+export interface CreditScheme {
+  /** Bytes of frames that may be on their way on a new stream. */
+  readonly windowBytes: number;
+  /** The bytes of credit that a frame of the receiver returns. @throws MeshError INVALID_MESSAGE */
+  readonly parse: (frame: Frame) => number;
+}
+
+interface Shipment {
+  /** Made one by one while sending, so that no more than one frame is in memory beyond what the sender holds. */
+  readonly frames: Iterable<Frame>;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: () => void;
+  readonly reject: (error: MeshError) => void;
+}
+
+export class Outbound {
+  readonly #peer: PeerId;
+  readonly #open: () => Promise<FrameStream>;
+  readonly #limits: OutboundLimits;
+  readonly #credit: CreditScheme | undefined;
+  readonly #queue: Shipment[] = [];
+  #queuedBytes = 0;
+  #queuedShipments = 0;
+  #stream: FrameStream | undefined;
+  #creditBytes = 0;
+  #wake: (() => void) | undefined;
+  #isPumping = false;
+  #isStopped = false;
+
+  constructor(peer: PeerId, open: () => Promise<FrameStream>, limits: OutboundLimits, credit?: CreditScheme) {
+    this.#peer = peer;
+    this.#open = open;
+    this.#limits = limits;
+    this.#credit = credit;
+  }
+
+  /** Nothing queued, nothing open: it can be forgotten. */
+  get isIdle(): boolean {
+    return this.#queuedShipments === 0 && this.#stream === undefined;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /**
+   * Resolves when all frames have been handed to the stream. Cancelling takes effect between frames.
+   * @throws MeshError OVERLOADED when the queue is full, PEER_LOST, CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE when stopped.
+   */
+  send(frames: Iterable<Frame>, byteLength: number, signal?: AbortSignal): Promise<void> {
+    if (this.#isStopped) return Promise.reject(stopped());
+    if (signal?.aborted === true) return Promise.reject(abortError(signal));
+    const { maxQueuedBytes, maxQueuedShipments } = this.#limits;
+    const isFull =
+      this.#queuedShipments >= maxQueuedShipments ||
+      (this.#queuedShipments > 0 && this.#queuedBytes + byteLength > maxQueuedBytes);
+    if (isFull) {
+      return Promise.reject(
+        new MeshError(
+          'OVERLOADED',
+          `${this.#queuedBytes} bytes already wait for peer ${this.#peer}, which reads too slowly; retry later or use other peers`,
+          { details: { peer: this.#peer } },
+        ),
+      );
+    }
+    this.#queuedShipments += 1;
+    this.#queuedBytes += byteLength;
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const shipment: Shipment = { frames, signal, resolve: () => resolve(undefined), reject };
+    const dropCancelled = (): void => this.#drop(shipment);
+    this.#queue.push(shipment);
+    signal?.addEventListener('abort', dropCancelled);
+    void this.#pump();
+    return promise.finally(() => {
+      signal?.removeEventListener('abort', dropCancelled);
+      this.#queuedShipments -= 1;
+      this.#queuedBytes -= byteLength;
+    });
+  }
+
+  /** Sends no more; what is queued fails with UNAVAILABLE, what the stream holds already is still sent. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#isStopped = true;
+    this.#failQueued(stopped());
+    await this.#stream?.close(timeoutMs);
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      while (this.#queue.length > 0) {
+        const stream = this.#stream?.isOpen() === true ? this.#stream : await this.#reopen();
+        const shipment = this.#queue.shift();
+        if (shipment !== undefined) await this.#ship(shipment, stream);
+      }
+    } catch (error) {
+      this.#failQueued(this.#lost(error));
+    } finally {
+      this.#isPumping = false;
+    }
+  }
+
+  /** Rejects the shipment, and throws when the stream cannot carry the next one either. */
+  async #ship({ frames, signal, resolve, reject }: Shipment, stream: FrameStream): Promise<void> {
+    try {
+      for (const frame of frames) {
+        if (signal?.aborted === true) throw abortError(signal);
+        if (this.#credit !== undefined) await this.#spend(frame.byteLength, stream, signal);
+        await stream.write(frame);
+      }
+      resolve();
+    } catch (error) {
+      if (signal?.aborted === true && stream.isOpen()) {
+        reject(abortError(signal));
+        return;
+      }
+      const failure = this.#lost(error);
+      reject(failure);
+      stream.abort(failure);
+      throw failure;
+    }
+  }
+
+  async #reopen(): Promise<FrameStream> {
+    const stream = await this.#open();
+    if (this.#isStopped) {
+      stream.abort(stopped());
+      throw stopped();
+    }
+    this.#stream = stream;
+    this.#creditBytes = this.#credit?.windowBytes ?? 0;
+    stream.onceClosed(() => {
+      if (this.#stream === stream) this.#stream = undefined;
+      this.#wake?.();
+    });
+    // Receivers send nothing but credit. Reading also notices when they end the stream.
+    stream
+      .read((frame) => {
+        if (this.#credit === undefined) return;
+        this.#creditBytes = Math.min(this.#credit.windowBytes, this.#creditBytes + this.#credit.parse(frame));
+        this.#wake?.();
+      })
+      .then(
+        () => stream.close(this.#limits.stallTimeoutMs),
+        () => undefined,
+      )
+      .catch(() => undefined);
+    return stream;
+  }
+
+  async #spend(bytes: number, stream: FrameStream, signal: AbortSignal | undefined): Promise<void> {
+    while (this.#creditBytes < bytes && stream.isOpen()) {
+      await waitFor<undefined>(
+        (resolve) => {
+          this.#wake = () => resolve(undefined);
+          return () => (this.#wake = undefined);
+        },
+        {
+          signal,
+          timeoutMs: this.#limits.stallTimeoutMs,
+          onTimeout: () =>
+            new MeshError(
+              'PEER_LOST',
+              `peer ${this.#peer} took nothing for ${this.#limits.stallTimeoutMs} ms; check whether it is frozen`,
+              { details: { peer: this.#peer } },
+            ),
+        },
+      );
+    }
+    this.#creditBytes -= bytes;
+  }
+
+  #drop(shipment: Shipment): void {
+    const index = this.#queue.indexOf(shipment);
+    if (index === -1 || shipment.signal === undefined) return;
+    this.#queue.splice(index, 1);
+    shipment.reject(abortError(shipment.signal));
+  }
+
+  #failQueued(error: MeshError): void {
+    for (const { reject } of this.#queue.splice(0)) reject(error);
+  }
+
+  #lost(error: unknown): MeshError {
+    if (error instanceof MeshError) return error;
+    return new MeshError('PEER_LOST', `sending to peer ${this.#peer} failed; check that it runs and is reachable`, {
+      cause: error,
+      details: { peer: this.#peer },
+    });
+  }
+}
+
+const stopped = (): MeshError => new MeshError('UNAVAILABLE', 'this peer is shutting down; ask another peer');
