@@ -1,0 +1,53 @@
+/** Predicted times, in milliseconds. Every number that planning compares comes from here. */
+import type { PeerId } from '../ids.ts';
+
+/** What a peer can do. */
+export interface PeerProfile {
+  readonly peer: PeerId;
+  /** Multiply-accumulates per second in convolutions of comfortable size. */
+  readonly macsPerSecond: number;
+  /** Weights and feature maps it may hold, in bytes. */
+  readonly memoryBudgetBytes: number;
+}
+
+/** What moving data costs. */
+export interface LinkProfile {
+  readonly bytesPerSecond: number;
+  /** Processor time and latency of one message, both ends together. */
+  readonly messageMs: number;
+}
+
+/** Work of a tile, as the demand walk counts it. */
+export interface Work {
+  /** Multiply-accumulates, weighted by how much slower thin regions run. */
+  readonly effectiveMacs: number;
+  /** Elements written by all operators. */
+  readonly elements: number;
+}
+
+/** What one peer sends and receives between two blocks. */
+export interface Traffic {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+}
+
+export const GIGABIT: LinkProfile = { bytesPerSecond: 117e6, messageMs: 0.4 };
+
+/** Handing a tile to a kernel and taking its result back. */
+const TILE_OVERHEAD_MS = 0.3;
+/** Elementwise work and copies: elements that a peer of one multiply-accumulate per second writes in that time. */
+const ELEMENTS_PER_MAC = 0.04;
+/** Sending the plan to one participant and hearing that it is ready. */
+const PARTICIPANT_MS = 0.8;
+
+export const computeMs = (profile: PeerProfile, work: Work): number =>
+  TILE_OVERHEAD_MS + ((work.effectiveMacs + work.elements / ELEMENTS_PER_MAC / 8) / profile.macsPerSecond) * 1000;
+
+/** Links are full duplex: the busier direction counts, and messages cost processor time either way. */
+export const transferMs = (link: LinkProfile, traffic: Traffic): number =>
+  (Math.max(traffic.bytesIn, traffic.bytesOut) / link.bytesPerSecond) * 1000 +
+  (traffic.messagesIn + traffic.messagesOut) * link.messageMs;
+
+export const setupMs = (participants: number): number => (participants <= 1 ? 0 : 2 + participants * PARTICIPANT_MS);

@@ -1,0 +1,166 @@
+/**
+ * A graph bound to the shapes of one request: every shape that can be known before running is known, what can be computed
+ * beforehand is computed, and what nobody needs is gone. Planning and compiling work on this.
+ */
+import { MeshError } from '../errors.ts';
+import { ruleOf } from '../ops/index.ts';
+import type { BoundNode, NodeFacts, OpRule } from '../ops/rule.ts';
+import type { DataType } from '../tensor/data-type.ts';
+import type { Shape, Tensor } from '../tensor/tensor.ts';
+import { foldNode } from './fold.ts';
+import type { Graph, Node } from './graph.ts';
+
+/** One operator to run. */
+export interface Step {
+  readonly node: Node;
+  /** Present where the operator declares itself and all its shapes are known; absent: it can only run whole. */
+  readonly bound?: { readonly facts: BoundNode; readonly rule: OpRule };
+}
+
+export interface BoundGraph {
+  readonly graph: Graph;
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly types: ReadonlyMap<string, DataType>;
+  /** Small constants of the graph and the folded ones. */
+  readonly constants: ReadonlyMap<string, Tensor>;
+  /** In topological order, without what was folded and what no output needs. */
+  readonly steps: readonly Step[];
+  /** Index of the step that produces each value; graph inputs are absent. */
+  readonly producers: ReadonlyMap<string, number>;
+  /** Indices of the steps that read each value. */
+  readonly readers: ReadonlyMap<string, readonly number[]>;
+  /** First step whose result has no known shape: it and all after it run whole. `steps.length` where there is none. */
+  readonly firstOpaque: number;
+}
+
+export interface InputSpec {
+  readonly type: DataType;
+  readonly shape: Shape;
+}
+
+/**
+ * Checks that the given inputs are those the graph declares.
+ * @throws MeshError INVALID_INPUT naming the input and what it should be.
+ */
+export function checkInputs(graph: Graph, given: ReadonlyMap<string, InputSpec>): void {
+  const wanted = (dims: readonly (number | string)[]): string => `[${dims.join(', ')}]`;
+  for (const input of graph.inputs) {
+    const spec = given.get(input.name);
+    const expected = `${input.type} of shape ${wanted(input.dims)}`;
+    if (spec === undefined) {
+      throw new MeshError('INVALID_INPUT', `input "${input.name}" is missing: send a tensor of ${expected}`);
+    }
+    const fits =
+      spec.type === input.type &&
+      spec.shape.length === input.dims.length &&
+      input.dims.every((dim, axis) => typeof dim === 'string' || dim === spec.shape[axis]) &&
+      spec.shape.every((extent) => Number.isSafeInteger(extent) && extent > 0);
+    if (!fits) {
+      throw new MeshError(
+        'INVALID_INPUT',
+        `input "${input.name}" is ${spec.type} of shape ${wanted(spec.shape)}, but the model takes ${expected}`,
+      );
+    }
+  }
+  for (const name of given.keys()) {
+    if (!graph.inputs.some((input) => input.name === name)) {
+      const names = graph.inputs.map((input) => input.name).join(', ');
+      throw new MeshError('INVALID_INPUT', `the model has no input "${name}"; its inputs are: ${names}`);
+    }
+  }
+}
+
+const opsetOf = (graph: Graph, node: Node): number =>
+  graph.opsets[node.domain === 'ai.onnx' ? '' : node.domain] ?? graph.opsets[''] ?? 1;
+
+/** The values that a node reads: inputs and what its sub-graphs capture. */
+export const valuesRead = (node: Node): readonly string[] =>
+  [...node.inputs, ...node.captures].filter((name) => name !== '');
+
+/** Shapes, types and constants found so far while walking the graph. */
+interface Known {
+  readonly shapes: Map<string, Shape>;
+  readonly types: Map<string, DataType>;
+  readonly constants: Map<string, Tensor>;
+}
+
+function factsOf(graph: Graph, node: Node, known: Known): NodeFacts | undefined {
+  if (node.inputs.some((name) => name !== '' && !known.shapes.has(name))) return undefined;
+  return {
+    node,
+    opset: opsetOf(graph, node),
+    inputs: node.inputs.map((name) => known.shapes.get(name)),
+    inputTypes: node.inputs.map((name) => known.types.get(name)),
+    constants: node.inputs.map((name) => known.constants.get(name)),
+  };
+}
+
+/** Infers one node's outputs into `known`; returns the step to run, or undefined where it was folded away. */
+function bindNode(graph: Graph, node: Node, known: Known): Step | undefined {
+  const facts = factsOf(graph, node, known);
+  if (facts === undefined) return { node };
+  const folded = foldNode(facts);
+  if (folded !== undefined) {
+    known.constants.set(node.outputs[0]!, folded);
+    known.shapes.set(node.outputs[0]!, folded.shape);
+    known.types.set(node.outputs[0]!, folded.type);
+    return undefined;
+  }
+  const rule = ruleOf(node);
+  const outputs = rule?.outputs(facts);
+  if (rule === undefined || outputs === undefined) return { node };
+  for (const [index, output] of outputs.entries()) {
+    const name = node.outputs[index];
+    if (name === undefined || name === '') continue;
+    if (!output.shape.every((extent) => Number.isSafeInteger(extent) && extent > 0)) {
+      throw new MeshError(
+        'INVALID_INPUT',
+        `with these input shapes, node "${node.name}" (${node.op}) would have the shape [${output.shape.join(', ')}]: send a larger input`,
+      );
+    }
+    known.shapes.set(name, output.shape);
+    known.types.set(name, output.type);
+  }
+  return { node, bound: { rule, facts: { ...facts, outputs: outputs.map((output) => output.shape) } } };
+}
+
+function withoutUnused(steps: readonly Step[], graph: Graph): Step[] {
+  const needed = new Set(graph.outputs.map((output) => output.name));
+  const kept: Step[] = [];
+  for (const step of steps.toReversed()) {
+    if (!step.node.outputs.some((name) => needed.has(name))) continue;
+    for (const name of valuesRead(step.node)) needed.add(name);
+    kept.push(step);
+  }
+  return kept.reverse();
+}
+
+/** @throws MeshError INVALID_INPUT when the inputs do not fit the graph. */
+export function bindGraph(graph: Graph, inputs: ReadonlyMap<string, InputSpec>): BoundGraph {
+  checkInputs(graph, inputs);
+  const known: Known = { shapes: new Map(), types: new Map(), constants: new Map(graph.constants) };
+  for (const [name, { shape, type }] of [...inputs, ...graph.constants, ...graph.weights]) {
+    known.shapes.set(name, shape);
+    known.types.set(name, type);
+  }
+  const bound = graph.nodes.map((node) => bindNode(graph, node, known)).filter((step) => step !== undefined);
+  const steps = withoutUnused(bound, graph);
+  for (const output of graph.outputs) if (!known.types.has(output.name)) known.types.set(output.name, output.type);
+
+  const producers = new Map<string, number>();
+  const readers = new Map<string, number[]>();
+  for (const [index, { node }] of steps.entries()) {
+    for (const name of node.outputs) if (name !== '') producers.set(name, index);
+    for (const name of new Set(valuesRead(node))) {
+      const list = readers.get(name);
+      if (list === undefined) readers.set(name, [index]);
+      else list.push(index);
+    }
+  }
+  const opaque = steps.findIndex(({ node }) => node.outputs.some((name) => name !== '' && !known.shapes.has(name)));
+  return { graph, ...known, steps, producers, readers, firstOpaque: opaque === -1 ? steps.length : opaque };
+}
+
+/** Whether a value is fixed by the model: a weight, a constant, or folded. */
+export const isConstant = (bound: BoundGraph, name: string): boolean =>
+  bound.constants.has(name) || bound.graph.weights.has(name);

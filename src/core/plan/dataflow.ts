@@ -1,0 +1,111 @@
+/**
+ * What a plan means for each participant: which tiles it runs, which pieces it waits for and from whom, which pieces it
+ * sends and to whom. Every participant derives the same dataflow from the same plan, so none of it crosses the wire.
+ */
+import { MeshError } from '../errors.ts';
+import { intersect, isEmpty, wholeRegion, type Region } from '../geometry/region.ts';
+import { isConstant, type BoundGraph } from '../graph/bind.ts';
+import { compileTile } from '../program/compile.ts';
+import type { Tile } from '../program/program.ts';
+import type { Plan } from './plan.ts';
+
+/** Stands for the coordinator, as holder of the inputs and as reader of the outputs. */
+export const COORDINATOR = -1;
+/** The block number of pieces on their way to the coordinator's assembler. */
+export const ASSEMBLY_BLOCK = 0xffffffff;
+
+/** A region that somebody holds and somebody else needs. Null regions: a whole value of unknown size. */
+export interface Transfer {
+  readonly tensor: string;
+  readonly region: Region | null;
+  /** Participant index, or COORDINATOR. */
+  readonly from: number;
+  readonly to: number;
+  /** The block and part that read it. */
+  readonly block: number;
+  readonly part: number;
+}
+
+/** One tile to run. */
+export interface TileTask {
+  readonly block: number;
+  readonly part: number;
+  readonly participant: number;
+  readonly tile: Tile;
+  /** What must arrive before it can run, what comes from the same participant included. */
+  readonly needs: readonly Transfer[];
+}
+
+export interface Dataflow {
+  readonly tasks: readonly TileTask[];
+  /** By block and part of the producer (`taskKey`); the coordinator's inputs under COORDINATOR_KEY. */
+  readonly sends: ReadonlyMap<string, readonly Transfer[]>;
+  /** What the coordinator waits for. */
+  readonly outputs: readonly Transfer[];
+}
+
+export const taskKey = (block: number, part: number): string => `${block}/${part}`;
+export const COORDINATOR_KEY = 'coordinator';
+
+interface Holding {
+  readonly from: number;
+  readonly key: string;
+  readonly region: Region | null;
+}
+
+function holdings(bound: BoundGraph, plan: Plan): Map<string, Holding[]> {
+  const held = new Map<string, Holding[]>();
+  for (const { name } of bound.graph.inputs) {
+    const shape = bound.shapes.get(name)!;
+    held.set(name, [{ from: COORDINATOR, key: COORDINATOR_KEY, region: wholeRegion(shape) }]);
+  }
+  for (const [block, { parts }] of plan.blocks.entries()) {
+    for (const [part, { participant, outputs }] of parts.entries()) {
+      for (const [name, region] of Object.entries(outputs)) {
+        const list = held.get(name) ?? [];
+        list.push({ from: participant, key: taskKey(block, part), region });
+        held.set(name, list);
+      }
+    }
+  }
+  return held;
+}
+
+/** @throws MeshError INVALID_MESSAGE when the plan does not fit the graph. */
+export function deriveDataflow(bound: BoundGraph, plan: Plan): Dataflow {
+  const held = holdings(bound, plan);
+  const sends = new Map<string, Transfer[]>();
+  const transfersOf = (tensor: string, needed: Region | null, reader: Omit<Transfer, 'tensor' | 'region' | 'from'>) => {
+    const holders = held.get(tensor);
+    if (holders === undefined) {
+      throw new MeshError('INVALID_MESSAGE', `the plan needs "${tensor}" before any of its blocks makes it`);
+    }
+    return holders.flatMap(({ from, key, region: own }): Transfer[] => {
+      const region = own === null || needed === null ? null : intersect(own, needed);
+      if (region !== null && isEmpty(region)) return [];
+      const transfer = { tensor, region, from, ...reader };
+      const list = sends.get(key) ?? [];
+      list.push(transfer);
+      sends.set(key, list);
+      return [transfer];
+    });
+  };
+
+  const tasks = plan.blocks.flatMap(({ first, last, parts }, block) =>
+    parts.map(({ participant, outputs }, part): TileTask => {
+      const tile = compileTile(bound, { first, last }, new Map(Object.entries(outputs)), plan.modelId.slice(0, 16));
+      const needs = [...tile.feeds].flatMap(([tensor, region]) =>
+        transfersOf(tensor, region, { to: participant, block, part }),
+      );
+      return { block, part, participant, tile, needs };
+    }),
+  );
+  const outputs = bound.graph.outputs
+    .filter(({ name }) => !isConstant(bound, name))
+    .flatMap(({ name }) => {
+      const shape = bound.shapes.get(name);
+      const reader = { to: COORDINATOR, block: ASSEMBLY_BLOCK, part: 0 };
+      return transfersOf(name, shape === undefined ? null : wholeRegion(shape), reader);
+    });
+  return { tasks, sends, outputs };
+}

@@ -1,0 +1,54 @@
+/** A plan as plain data: who computes which region of which boundary tensor. It can be printed, compared and replayed. */
+import type { InputSpec } from '../graph/bind.ts';
+import type { Region } from '../geometry/region.ts';
+import type { ModelId, PeerId } from '../ids.ts';
+
+/** How the outputs of a block are cut: along one axis, along two, or not at all (no axes). */
+export interface Cut {
+  readonly axes: readonly number[];
+  /** Number of parts along each of the axes. */
+  readonly counts: readonly number[];
+}
+
+export interface Part {
+  /** Index in the plan's `participants`. */
+  readonly participant: number;
+  /** Region of each output of the block; null: all of it, of a size not known before the run. */
+  readonly outputs: Readonly<Record<string, Region | null>>;
+  readonly predictedMs: number;
+}
+
+export interface Block {
+  /** Steps of the bound graph, both included. */
+  readonly first: number;
+  readonly last: number;
+  readonly cut: Cut;
+  /** Disjoint, and together the whole of each output. */
+  readonly parts: readonly Part[];
+}
+
+export const PLAN_SCHEMA = 'tilemesh.plan/1';
+
+export interface Plan {
+  readonly schema: typeof PLAN_SCHEMA;
+  readonly modelId: ModelId;
+  readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** The coordinator is among them only if it computes. */
+  readonly participants: readonly PeerId[];
+  /** Cover all steps, in order. */
+  readonly blocks: readonly Block[];
+  readonly predictedMs: number;
+  /** Predicted for the best single peer. */
+  readonly singleMs: number;
+}
+
+const AXIS_NAMES = ['batch', 'channels', 'rows', 'columns', 'depth'];
+
+/** `4 stripes of rows`, `2x2 grid`, `whole`. */
+export function describeCut(cut: Cut): string {
+  const [axis, second] = cut.axes;
+  if (axis === undefined) return 'whole';
+  if (second !== undefined) return `${cut.counts.join('x')} grid`;
+  const name = AXIS_NAMES[axis] ?? `axis ${axis}`;
+  return axis === 2 ? `${cut.counts[0]!} stripes of rows` : `${cut.counts[0]!} parts of ${name}`;
+}
