@@ -1,0 +1,132 @@
+/** The HTTP API of a peer, from the side of the command line. */
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { isErrorCode, MeshError } from '../core/errors.ts';
+import type { ProgressListener } from '../api/port.ts';
+import { UnreachableError, UsageError } from './exit.ts';
+
+export const DEFAULT_API = '127.0.0.1:8470';
+const NDJSON = 'application/x-ndjson';
+/** Longest that a question about the mesh may take. */
+const QUERY_MS = 15_000;
+
+export interface ApiRequest {
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: Uint8Array | ReadableStream<Uint8Array>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+/** `HOST:PORT` or a URL, several with commas between. @throws UsageError. */
+export function parseApiUrls(text: string): readonly URL[] {
+  return text.split(',').map((part) => {
+    const written = part.trim();
+    const url = /^https?:\/\//.test(written) ? written : `http://${written}`;
+    if (written === '' || !URL.canParse(url)) throw new UsageError(`"${part}" is not HOST:PORT or a URL: see --api`);
+    return new URL(url);
+  });
+}
+
+/** @throws UnreachableError, and MeshError with the code and words of the peer. */
+export async function getJson(urls: readonly URL[], path: string, signal: AbortSignal): Promise<unknown> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(QUERY_MS)]);
+  const response = await firstAnswer(urls, { path, signal: limited }, 'GET');
+  return response.json();
+}
+
+export function postBytes(urls: readonly URL[], request: ApiRequest): Promise<Response> {
+  return firstAnswer(urls, request, 'POST');
+}
+
+/**
+ * Posts and follows the progress to the result. Where the connection breaks, the next address is asked the same.
+ * @throws UnreachableError, and MeshError with the code and words of the peer.
+ */
+export async function postForEvents(
+  urls: readonly URL[],
+  request: ApiRequest,
+  onProgress: ProgressListener,
+): Promise<unknown> {
+  for (const [index, url] of urls.entries()) {
+    try {
+      const response = await ask(url, { ...request, headers: { ...request.headers, accept: NDJSON } }, 'POST');
+      return await readEvents(url, response, onProgress);
+    } catch (error) {
+      if (!(error instanceof UnreachableError) || index === urls.length - 1) throw error;
+    }
+  }
+  throw new UsageError('--api names no address');
+}
+
+async function firstAnswer(urls: readonly URL[], request: ApiRequest, method: string): Promise<Response> {
+  for (const [index, url] of urls.entries()) {
+    try {
+      return await ask(url, request, method);
+    } catch (error) {
+      if (!(error instanceof UnreachableError) || index === urls.length - 1) throw error;
+    }
+  }
+  throw new UsageError('--api names no address');
+}
+
+async function ask(base: URL, request: ApiRequest, method: string): Promise<Response> {
+  const url = new URL(request.path, base);
+  for (const [name, value] of Object.entries(request.query ?? {})) {
+    if (value !== undefined) url.searchParams.set(name, value);
+  }
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method,
+      signal: request.signal,
+      ...(request.headers === undefined ? {} : { headers: request.headers }),
+      ...(request.body === undefined
+        ? {}
+        : { body: request.body as NonNullable<RequestInit['body']>, duplex: 'half' as const }),
+    });
+  } catch (error) {
+    throw request.signal.aborted ? aborted(request.signal) : new UnreachableError(base.origin, error);
+  }
+  if (response.ok) return response;
+  throw refusal(await response.json().catch(() => undefined), base);
+}
+
+const aborted = (signal: AbortSignal): MeshError =>
+  signal.reason instanceof MeshError
+    ? signal.reason
+    : new MeshError('DEADLINE_EXCEEDED', 'the peer took too long: try again, or allow more with --deadline', {
+        cause: signal.reason,
+      });
+
+function refusal(body: unknown, base: URL): MeshError {
+  const { error, code } = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+  if (typeof error !== 'string') {
+    return new MeshError('INTERNAL', `what answers at ${base.origin} is not a tilemesh peer: name another with --api`);
+  }
+  return new MeshError(typeof code === 'string' && isErrorCode(code) ? code : 'INTERNAL', error);
+}
+
+type ApiEvent =
+  | { readonly event: 'progress'; readonly stage: string; readonly completed: number; readonly total: number }
+  | { readonly event: 'result' }
+  | { readonly event: 'error' };
+
+async function readEvents(base: URL, response: Response, onProgress: ProgressListener): Promise<unknown> {
+  if (!response.headers.get('content-type')?.includes(NDJSON) || response.body === null) {
+    throw refusal(undefined, base);
+  }
+  try {
+    const lines = createInterface({ input: Readable.fromWeb(response.body), crlfDelay: Infinity });
+    for await (const line of lines) {
+      const event = JSON.parse(line) as ApiEvent;
+      if (event.event === 'result') return event;
+      if (event.event === 'error') throw refusal(event, base);
+      onProgress(event.stage, event.completed, event.total);
+    }
+  } catch (error) {
+    if (error instanceof MeshError) throw error;
+    throw new UnreachableError(base.origin, error);
+  }
+  throw new UnreachableError(base.origin, new Error('the connection ended before the result'));
+}

@@ -1,0 +1,48 @@
+/** `tilemesh models`: what the mesh can run, and who holds it. */
+import type { ModelView } from '../../api/port.ts';
+import { getJson, parseApiUrls } from '../client.ts';
+import { writeJson, type Terminal } from '../terminal.ts';
+import { clean, formatBytes, table } from '../text.ts';
+
+export interface ModelsOptions {
+  readonly api: string;
+  readonly json?: true;
+}
+
+export async function modelsCommand(terminal: Terminal, options: ModelsOptions): Promise<void> {
+  const urls = parseApiUrls(options.api);
+  const { models } = (await getJson(urls, '/tilemesh/v1/models', terminal.interrupted)) as {
+    readonly models: readonly ModelView[];
+  };
+  if (options.json) {
+    writeJson(terminal, 'models/1', { models });
+    return;
+  }
+  if (models.length === 0) {
+    terminal.out('The mesh holds no model yet: add one with "npx tilemesh import FILE.onnx --name NAME".\n');
+    return;
+  }
+  terminal.out(renderModels(terminal, models));
+}
+
+function renderModels(terminal: Terminal, models: readonly ModelView[]): string {
+  const columns = [
+    { title: 'NAME' },
+    { title: 'TASK' },
+    { title: 'WEIGHTS' },
+    { title: 'SIZE', align: 'right' as const },
+    { title: 'HELD HERE', align: 'right' as const },
+    { title: 'PEERS', align: 'right' as const },
+    { title: 'DESCRIPTION' },
+  ];
+  const rows = models.map((model) => [
+    clean(model.name),
+    clean(model.task),
+    clean(model.weights),
+    formatBytes(model.bytesTotal),
+    model.bytesTotal === 0 ? '-' : `${((100 * model.bytesHeld) / model.bytesTotal).toFixed(0)} %`,
+    String(model.holders.length),
+    clean(model.description),
+  ]);
+  return table(terminal, columns, rows);
+}

@@ -1,0 +1,132 @@
+/** `tilemesh run`: one request, its answer, and who computed it. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Answer } from '../../../models/tasks/answer.ts';
+import type { WeightOrigin } from '../../api/port.ts';
+import type { RunReport } from '../../core/report.ts';
+import { MeshError } from '../../core/errors.ts';
+import { parseApiUrls, postForEvents } from '../client.ts';
+import { UsageError } from '../exit.ts';
+import { readInput } from '../input-file.ts';
+import { progressLine } from '../progress.ts';
+import { renderAnswer, renderReport } from '../render-run.ts';
+import { runTensors } from '../run-tensors.ts';
+import { writeJson, type Terminal } from '../terminal.ts';
+
+export interface RunOptions {
+  readonly api: string;
+  /** `auto` or a number. */
+  readonly parallelism: string;
+  /** `name=file.npy`, for networks of several inputs. */
+  readonly input: readonly string[];
+  readonly output?: string;
+  readonly json?: true;
+  /** Seconds. */
+  readonly deadline?: number;
+}
+
+export interface RunResult {
+  readonly requestId: string;
+  readonly answer: Answer;
+  readonly weights?: WeightOrigin;
+  readonly report?: RunReport;
+  readonly outputs?: readonly { readonly name: string; readonly npy: string }[];
+}
+
+/** Longest a request may take when the user sets no deadline. */
+const DEFAULT_DEADLINE_MS = 10 * 60_000;
+/** The peer is given its deadline; the client waits a little longer for the peer's own words. */
+const GRACE_MS = 5_000;
+
+export async function runCommand(
+  terminal: Terminal,
+  model: string,
+  input: string | undefined,
+  options: RunOptions,
+): Promise<void> {
+  if ((input === undefined) === (options.input.length === 0)) {
+    throw new UsageError('give one INPUT (a picture, a text or a .npy file), or --input NAME=FILE.npy for each input');
+  }
+  const deadlineMs = options.deadline === undefined ? DEFAULT_DEADLINE_MS : options.deadline * 1000;
+  const signal = AbortSignal.any([terminal.interrupted, AbortSignal.timeout(deadlineMs + GRACE_MS)]);
+  const request = {
+    urls: parseApiUrls(options.api),
+    model,
+    requestId: randomBytes(16).toString('hex'),
+    parallelism: options.parallelism,
+    deadlineMs,
+    wantsTensors: options.output !== undefined,
+    signal,
+  };
+  const progress = progressLine(terminal);
+  let result: RunResult;
+  try {
+    result =
+      input === undefined
+        ? await runTensors(request, options.input)
+        : await runPayload(request, input, progress.update);
+  } finally {
+    progress.clear();
+  }
+  if (options.output !== undefined) await writeOutputs(options.output, result);
+  const { outputs: _outputs, ...document } = result;
+  if (options.json) {
+    writeJson(terminal, 'run/1', { model, ...document });
+    return;
+  }
+  terminal.out(renderAnswer(terminal, result.answer, result.weights));
+  if (result.report !== undefined) terminal.out(`\n${renderReport(terminal, result.report)}`);
+}
+
+export interface RunRequest {
+  readonly urls: readonly URL[];
+  readonly model: string;
+  readonly requestId: string;
+  readonly parallelism: string;
+  readonly deadlineMs: number;
+  readonly wantsTensors: boolean;
+  readonly signal: AbortSignal;
+}
+
+async function runPayload(
+  request: RunRequest,
+  input: string,
+  onProgress: (stage: string, completed: number, total: number) => void,
+): Promise<RunResult> {
+  const body = await readInput(input);
+  return (await postForEvents(
+    request.urls,
+    {
+      path: `/tilemesh/v1/models/${encodeURIComponent(request.model)}/run`,
+      query: {
+        parallelism: request.parallelism,
+        requestId: request.requestId,
+        deadlineMs: String(request.deadlineMs),
+        outputs: request.wantsTensors ? 'npy' : undefined,
+      },
+      headers: { 'content-type': 'application/octet-stream' },
+      body,
+      signal: request.signal,
+    },
+    onProgress,
+  )) as RunResult;
+}
+
+/** One .npy file for each output, named after it. */
+async function writeOutputs(folder: string, result: RunResult): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const [index, { name, npy }] of (result.outputs ?? []).entries()) {
+      const safe = name
+        .replaceAll(/[^A-Za-z0-9._-]/g, '_')
+        .replace(/^\.+/, '')
+        .slice(0, 100);
+      await writeFile(join(folder, `${safe === '' ? `output-${index}` : safe}.npy`), Buffer.from(npy, 'base64'));
+    }
+  } catch (cause) {
+    throw new MeshError('STORAGE_FAILED', `the outputs cannot be written to "${folder}": choose another --output`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,105 @@
+/** `tilemesh up`: one peer, from its start to the signal that stops it. */
+import type { PeerPort } from '../../api/port.ts';
+import { MeshError } from '../../core/errors.ts';
+import { writeJson, type Terminal } from '../terminal.ts';
+import { clean } from '../text.ts';
+import { UsageError } from '../exit.ts';
+
+export interface UpOptions {
+  readonly name?: string;
+  /** `HOST:PORT` */
+  readonly api?: string;
+  readonly data?: string;
+  readonly mesh?: string;
+  readonly listen?: number;
+  readonly bootstrap?: readonly string[];
+  readonly config?: string;
+  readonly logLevel?: string;
+  readonly json?: true;
+}
+
+/** What the command line sets of the configuration; the rest comes from the file, the environment and the defaults. */
+export interface ConfigOverrides {
+  readonly name?: string;
+  readonly mesh?: string;
+  readonly data?: string;
+  readonly api?: { readonly host: string; readonly port: number };
+  readonly listen?: { readonly port: number };
+  readonly discovery?: { readonly bootstrap: readonly string[] };
+  readonly log?: { readonly level: string };
+}
+
+/** A peer that runs. */
+export interface RunningPeer {
+  readonly self: PeerPort['self'];
+  /** `http://127.0.0.1:8470` */
+  readonly apiUrl: string;
+  /** Leaves the mesh and releases everything. */
+  stop(): Promise<void>;
+}
+
+export interface StartRequest {
+  readonly overrides: ConfigOverrides;
+  /** File named with --config. */
+  readonly configFile?: string;
+}
+
+/** @throws MeshError of any code. */
+export type StartPeer = (request: StartRequest) => Promise<RunningPeer>;
+
+/** A peer that has not stopped by then is left to the end of its process. */
+const STOP_MS = 10_000;
+
+export async function upCommand(terminal: Terminal, options: UpOptions, startPeer: StartPeer): Promise<void> {
+  const { config } = options;
+  const peer = await startPeer({
+    overrides: toOverrides(options),
+    ...(config === undefined ? {} : { configFile: config }),
+  });
+  const { id, name, mesh } = peer.self;
+  if (options.json) writeJson(terminal, 'up/1', { event: 'ready', name, mesh, api: peer.apiUrl, id });
+  else terminal.out(`tilemesh peer ${clean(name)} ready: mesh ${clean(mesh)}, api ${peer.apiUrl}, id ${id}\n`);
+  await aborted(terminal.interrupted);
+  await stopWithin(peer, STOP_MS);
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+async function stopWithin(peer: RunningPeer, deadlineMs: number): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new MeshError('DEADLINE_EXCEEDED', `the peer did not stop within ${deadlineMs} ms`)),
+    deadlineMs,
+  );
+  try {
+    await Promise.race([peer.stop(), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @throws UsageError for an --api that is not HOST:PORT. */
+export function toOverrides(options: UpOptions): ConfigOverrides {
+  const { name, mesh, data, api, listen, bootstrap, logLevel } = options;
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(mesh === undefined ? {} : { mesh }),
+    ...(data === undefined ? {} : { data }),
+    ...(api === undefined ? {} : { api: parseAddress(api) }),
+    ...(listen === undefined ? {} : { listen: { port: listen } }),
+    ...(bootstrap === undefined ? {} : { discovery: { bootstrap } }),
+    ...(logLevel === undefined ? {} : { log: { level: logLevel } }),
+  };
+}
+
+/** `HOST:PORT`, `[::1]:PORT`, or a port of the loopback address. */
+export function parseAddress(text: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, digits] = /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port > 65_535) throw new UsageError(`--api "${text}" is not HOST:PORT`);
+  return { host: bracketed ?? plain ?? '127.0.0.1', port };
+}

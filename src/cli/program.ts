@@ -1,0 +1,153 @@
+/** The command line: its commands, options, examples. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { PRESET_NAMES } from '../../models/tasks/presets.ts';
+import { DEFAULT_API } from './client.ts';
+import { importCommand, type ImportCommandOptions } from './commands/import.ts';
+import { modelsCommand, type ModelsOptions } from './commands/models.ts';
+import { peersCommand, type PeersOptions } from './commands/peers.ts';
+import { runCommand, type RunOptions } from './commands/run.ts';
+import { upCommand, type StartPeer, type UpOptions } from './commands/up.ts';
+import type { Terminal } from './terminal.ts';
+
+const examples = (lines: readonly string[]): string => `Examples:\n${lines.map((line) => `  ${line}\n`).join('')}`;
+
+const apiOption = (): Option =>
+  new Option('--api <address>', 'peer to ask, HOST:PORT or a URL; several with commas, tried in turn')
+    .env('TILEMESH_API')
+    .default(DEFAULT_API);
+
+const jsonOption = (): Option => new Option('--json', 'answer with one JSON document');
+
+const append = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('a port is 0 to 65535.');
+  return port;
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() === '' || !(seconds > 0) || seconds > 86_400) {
+    throw new InvalidArgumentError('a deadline is a number of seconds, up to a day.');
+  }
+  return seconds;
+}
+
+function parseParallelism(text: string): string {
+  if (text !== 'auto' && !/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('"auto" or a number of peers.');
+  return text;
+}
+
+export function createProgram(terminal: Terminal, version: string, startPeer: StartPeer): Command {
+  const program = new Command('tilemesh')
+    .description('A peer-to-peer mesh that runs convolutional networks on a heap of small boards, with no head node.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
+    .showHelpAfterError('(--help shows how)')
+    .addHelpText(
+      'before',
+      examples([
+        'npx tilemesh up                        start a peer; it finds the others by itself',
+        'npx tilemesh run lenet5 digit.png      ask the nearest peer',
+        'npx tilemesh peers                     who is here, how fast, how loaded',
+      ]),
+    );
+  addUp(program, terminal, startPeer);
+  addRun(program, terminal);
+  addPeers(program, terminal);
+  addModels(program, terminal);
+  addImport(program, terminal);
+  return program;
+}
+
+/** Sub-commands take over the settings of the program they are added to. */
+function addUp(program: Command, terminal: Terminal, startPeer: StartPeer): void {
+  program
+    .command('up')
+    .description('start a peer on this machine and keep it running')
+    .option('--name <name>', 'what the peer calls itself (default: the name of the machine)')
+    .option('--api <address>', 'HOST:PORT of the HTTP API (default: 127.0.0.1:8470)')
+    .option('--data <folder>', 'where identity and models are kept')
+    .option('--mesh <name>', 'peers of the same mesh find each other (default: "default")')
+    .option('--listen <port>', 'TCP port for other peers (default: any)', parsePort)
+    .option('--bootstrap <address...>', 'addresses of peers, for networks without multicast')
+    .option('--config <file>', 'configuration (default: mesh.config.ts where there is one)')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+    .addOption(jsonOption())
+    .addHelpText(
+      'before',
+      examples([
+        'npx tilemesh up',
+        'npx tilemesh up --name kitchen --api 0.0.0.0:8470',
+        'npx tilemesh up --bootstrap /ip4/192.168.1.20/tcp/4001',
+      ]),
+    )
+    .action((options: UpOptions) => upCommand(terminal, options, startPeer));
+}
+
+function addRun(program: Command, terminal: Terminal): void {
+  program
+    .command('run')
+    .description('run a model on a picture, a text or arrays')
+    .argument('<model>', 'name or id, see "tilemesh models"')
+    .argument('[input]', 'a picture, a text or a .npy file; - reads standard input')
+    .addOption(apiOption())
+    .option('--parallelism <peers>', '"auto", or over how many peers to cut it', parseParallelism, 'auto')
+    .option('--input <name=file.npy>', 'an array for one input of the network; may be repeated', append, [])
+    .option('--output <folder>', 'write the output tensors there as .npy files')
+    .option('--deadline <seconds>', 'give up after so long', parseSeconds)
+    .addOption(jsonOption())
+    .addHelpText(
+      'before',
+      examples([
+        'npx tilemesh run lenet5 digit.png',
+        'npx tilemesh run vgg16 photo.jpg --parallelism 4',
+        'npx tilemesh run mymodel --input x=x.npy --input y=y.npy --output results',
+      ]),
+    )
+    .action((model: string, input: string | undefined, options: RunOptions) =>
+      runCommand(terminal, model, input, options),
+    );
+}
+
+function addPeers(program: Command, terminal: Terminal): void {
+  program
+    .command('peers')
+    .description('who is in the mesh, how fast, how loaded, and what to do when something is wrong')
+    .addOption(apiOption())
+    .addOption(jsonOption())
+    .addHelpText('before', examples(['npx tilemesh peers', 'npx tilemesh peers --json']))
+    .action((options: PeersOptions) => peersCommand(terminal, options));
+}
+
+function addModels(program: Command, terminal: Terminal): void {
+  program
+    .command('models')
+    .description('what the mesh can run, and who holds it')
+    .addOption(apiOption())
+    .addOption(jsonOption())
+    .addHelpText('before', examples(['npx tilemesh models', 'npx tilemesh models --json']))
+    .action((options: ModelsOptions) => modelsCommand(terminal, options));
+}
+
+function addImport(program: Command, terminal: Terminal): void {
+  program
+    .command('import')
+    .description('add an ONNX model to the mesh')
+    .argument('<file>', 'an ONNX file with its weights inside')
+    .requiredOption('--name <name>', 'what to call it')
+    .addOption(new Option('--task <task>', 'how pictures go in and answers come out').choices(PRESET_NAMES))
+    .option('--description <text>', 'one line about it')
+    .addOption(apiOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'before',
+      examples([
+        'npx tilemesh import model.onnx --name mymodel',
+        'npx tilemesh import ch_PP-OCRv4_det_infer.onnx --name text-finder --task ppocr-detection',
+      ]),
+    )
+    .action((file: string, options: ImportCommandOptions) => importCommand(terminal, file, options));
+}

@@ -1,0 +1,95 @@
+/** An answer and the report of its request, for people. */
+import type { Answer } from '../../models/tasks/answer.ts';
+import type { WeightOrigin } from '../api/port.ts';
+import type { RunReport } from '../core/report.ts';
+import type { Terminal } from './terminal.ts';
+import { clean, formatBytes, formatMs, formatPercent, shortId, table } from './text.ts';
+
+const MAX_TEXT = 10_000;
+const VALUES_IN_LINE = 8;
+
+export function renderAnswer(terminal: Terminal, answer: Answer, weights: WeightOrigin | undefined): string {
+  const warning =
+    weights === 'seeded'
+      ? `${terminal.style('yellow', 'The weights of this model are seeded, not trained: the answer means nothing.')}\n`
+      : '';
+  return warning + renderBody(terminal, answer);
+}
+
+function renderBody(terminal: Terminal, answer: Answer): string {
+  switch (answer.kind) {
+    case 'classes': {
+      const columns = [{ title: 'CLASS' }, { title: 'PROBABILITY', align: 'right' as const }];
+      const rows = answer.top.map((score) => [
+        score.label === undefined ? `class ${score.index}` : clean(score.label),
+        formatPercent(score.probability),
+      ]);
+      return table(terminal, columns, rows);
+    }
+    case 'boxes': {
+      if (answer.boxes.length === 0) return 'No text was found.\n';
+      const columns = ['LEFT', 'TOP', 'RIGHT', 'BOTTOM', 'SCORE'].map((title) => ({ title, align: 'right' as const }));
+      const rows = answer.boxes.map(({ points: [[left, top], , [right, bottom]], score }) => [
+        ...[left, top, right, bottom].map(String),
+        formatPercent(score),
+      ]);
+      return table(terminal, columns, rows);
+    }
+    case 'text':
+      return answer.lines
+        .map((line) => `${clean(line.text, MAX_TEXT)}  ${terminal.style('dim', formatPercent(line.confidence))}\n`)
+        .join('');
+    case 'tensors':
+      return answer.tensors
+        .map((tensor) => {
+          const values = tensor.values
+            .slice(0, VALUES_IN_LINE)
+            .map((value) => (value === null ? 'nan' : String(value)));
+          const more = tensor.isComplete && tensor.values.length <= VALUES_IN_LINE ? '' : ', …';
+          return `${clean(tensor.name)}: ${clean(tensor.type)} [${tensor.shape.join(', ')}] = ${values.join(', ')}${more}\n`;
+        })
+        .join('');
+  }
+}
+
+interface Share {
+  readonly name: string;
+  tiles: number;
+  computeMs: number;
+  haloBytes: number;
+}
+
+export function renderReport(terminal: Terminal, report: RunReport): string {
+  const shares = new Map<string, Share>();
+  for (const part of report.blocks.flatMap((block) => block.parts)) {
+    const share = shares.get(part.peer) ?? { name: clean(part.name), tiles: 0, computeMs: 0, haloBytes: 0 };
+    share.tiles++;
+    share.computeMs += part.computeMs;
+    share.haloBytes += part.haloBytes;
+    shares.set(part.peer, share);
+  }
+  const nameOf = (peer: string): string => shares.get(peer)?.name ?? shortId(peer);
+  const moved = report.bytesPeerToPeer + report.bytesThroughCoordinator;
+  const lines = [
+    `answered in ${formatMs(report.elapsedMs)}, ${clean(report.cut)}`,
+    `coordinated by ${nameOf(report.coordinator)} (term ${report.term}), entered at ${nameOf(report.entry)}`,
+    `${formatBytes(moved)} moved, ${formatBytes(report.bytesPeerToPeer)} of them directly between peers`,
+  ];
+  if (report.lostPeers.length > 0) {
+    const lost = report.lostPeers.map(nameOf).join(', ');
+    lines.push(terminal.style('yellow', `lost on the way: ${lost}; planned ${report.attempts} times`));
+  }
+  const columns = [
+    { title: 'PEER' },
+    { title: 'TILES', align: 'right' as const },
+    { title: 'COMPUTE', align: 'right' as const },
+    { title: 'RECEIVED', align: 'right' as const },
+  ];
+  const rows = [...shares.values()].map((share) => [
+    share.name,
+    String(share.tiles),
+    formatMs(share.computeMs),
+    formatBytes(share.haloBytes),
+  ]);
+  return `${lines.join('\n')}\n${rows.length === 0 ? '' : `\n${table(terminal, columns, rows)}`}`;
+}

@@ -1,0 +1,84 @@
+/** Several named arrays to a model, through the Open Inference Protocol with its binary extension. */
+import { DATATYPES } from '../api/open-inference.ts';
+import { summarise } from '../../models/tasks/answer.ts';
+import { readNpy, writeNpy } from '../../models/tasks/npy.ts';
+import { MeshError } from '../core/errors.ts';
+import type { DataType } from '../core/tensor/data-type.ts';
+import { tensor, type Tensor } from '../core/tensor/tensor.ts';
+import { postBytes } from './client.ts';
+import type { RunRequest, RunResult } from './commands/run.ts';
+import { UsageError } from './exit.ts';
+import { readInput } from './input-file.ts';
+
+const HEADER_LENGTH = 'inference-header-content-length';
+
+interface ReplyDocument {
+  readonly parameters: { readonly request_id: string };
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly datatype: string;
+    readonly shape: readonly number[];
+    readonly parameters: { readonly binary_data_size: number };
+  }[];
+}
+
+/** @param assignments `name=file.npy` each. @throws UsageError for anything else. */
+export async function runTensors(request: RunRequest, assignments: readonly string[]): Promise<RunResult> {
+  const inputs = await Promise.all(assignments.map(readAssignment));
+  const document = Buffer.from(
+    JSON.stringify({
+      id: request.requestId,
+      parameters: {
+        parallelism: request.parallelism,
+        deadline_ms: request.deadlineMs,
+        binary_data_output: true,
+      },
+      inputs: inputs.map(({ name, array }) => ({
+        name,
+        datatype: DATATYPES[array.type],
+        shape: array.shape,
+        parameters: { binary_data_size: array.bytes.byteLength },
+      })),
+    }),
+  );
+  const response = await postBytes(request.urls, {
+    path: `/v2/models/${encodeURIComponent(request.model)}/infer`,
+    headers: { 'content-type': 'application/octet-stream', [HEADER_LENGTH]: String(document.byteLength) },
+    body: Buffer.concat([document, ...inputs.map(({ array }) => array.bytes)]),
+    signal: request.signal,
+  });
+  const { requestId, outputs } = readReply(
+    new Uint8Array(await response.arrayBuffer()),
+    Number(response.headers.get(HEADER_LENGTH)),
+  );
+  return {
+    requestId,
+    answer: { kind: 'tensors', tensors: outputs.map(([name, value]) => summarise(name, value)) },
+    ...(request.wantsTensors
+      ? { outputs: outputs.map(([name, value]) => ({ name, npy: Buffer.from(writeNpy(value)).toString('base64') })) }
+      : {}),
+  };
+}
+
+async function readAssignment(text: string): Promise<{ readonly name: string; readonly array: Tensor }> {
+  const [, name, file] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || file === undefined) throw new UsageError(`--input "${text}" is not NAME=FILE.npy`);
+  return { name, array: readNpy(await readInput(file)) };
+}
+
+function readReply(
+  body: Uint8Array,
+  headerBytes: number,
+): { readonly requestId: string; readonly outputs: readonly (readonly [string, Tensor])[] } {
+  const document = JSON.parse(new TextDecoder().decode(body.subarray(0, headerBytes))) as ReplyDocument;
+  let offset = headerBytes;
+  const outputs = document.outputs.map((output): readonly [string, Tensor] => {
+    const type = (Object.keys(DATATYPES) as DataType[]).find((candidate) => DATATYPES[candidate] === output.datatype);
+    if (type === undefined) throw new MeshError('INVALID_MESSAGE', 'the peer answered with a type that is not known');
+    const end = offset + output.parameters.binary_data_size;
+    const value = tensor(type, output.shape, body.slice(offset, end));
+    offset = end;
+    return [output.name, value];
+  });
+  return { requestId: document.parameters.request_id, outputs };
+}

@@ -1,0 +1,8 @@
+/** The composition root as the command line starts it; loaded by `up` only, so that other commands start fast. */
+import type { RunningPeer, StartRequest } from './commands/up.ts';
+
+export async function startPeer(request: StartRequest): Promise<RunningPeer> {
+  const [{ loadConfig }, { createPeer }] = await Promise.all([import('../config/load.ts'), import('../node.ts')]);
+  const { overrides, configFile } = request;
+  return createPeer(await loadConfig(process.cwd(), overrides, configFile));
+}

@@ -1,0 +1,32 @@
+/** Where a command reads and writes: the process, or a test. */
+import { styleText } from 'node:util';
+
+export type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red';
+
+export interface Terminal {
+  /** Answers. */
+  readonly out: (text: string) => void;
+  /** Progress and errors. */
+  readonly err: (text: string) => void;
+  /** Progress lines may be drawn over one another. */
+  readonly isInteractive: boolean;
+  /** Colours where the output is a terminal and `NO_COLOR` is not set; plain text otherwise. */
+  readonly style: (style: Style, text: string) => string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborts when the user presses Ctrl-C or the system asks to stop. */
+  readonly interrupted: AbortSignal;
+}
+
+export function processTerminal(interrupted: AbortSignal): Terminal {
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    isInteractive: process.stderr.isTTY,
+    style: (style, text) => styleText(style, text, { stream: process.stdout }),
+    env: process.env,
+    interrupted,
+  };
+}
+
+export const writeJson = (terminal: Terminal, schema: string, document: object): void =>
+  terminal.out(`${JSON.stringify({ schema: `tilemesh.${schema}`, ...document })}\n`);
