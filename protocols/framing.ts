@@ -171,7 +171,8 @@ export class FrameStream {
 
 /**
  * Opens a stream to a peer, dialling it first where need be.
- * @throws MeshError PEER_LOST when that fails or takes longer than `openTimeoutMs`; CANCELLED, DEADLINE_EXCEEDED.
+ * @throws MeshError PEER_LOST when that fails or takes longer than `openTimeoutMs`; OVERLOADED when too
+ * many are open; CANCELLED, DEADLINE_EXCEEDED.
  */
 export async function openStream(
   components: StreamComponents,
@@ -191,6 +192,9 @@ export async function openStream(
     return new FrameStream(peer, stream, options);
   } catch (error) {
     if (cancel?.aborted === true) throw abortError(cancel);
+    if (error instanceof Error && error.name === 'TooManyOutboundProtocolStreamsError') {
+      throw new MeshError('OVERLOADED', `peer ${peer} is asked too much at a time; retry later`, { cause: error });
+    }
     throw new MeshError(
       'PEER_LOST',
       `no ${options.protocol} stream to peer ${peer} could be opened within ${options.openTimeoutMs} ms; ` +
