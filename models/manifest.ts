@@ -9,7 +9,7 @@ import { MeshError } from '../src/core/errors.ts';
 import type { ModelId } from '../src/core/ids.ts';
 import { canonicalJson, type Json } from './canonical-json.ts';
 import { CHUNK_BYTES, chunkCount } from './chunks.ts';
-import type { TaskSpec } from './tasks/task.ts';
+import { taskSchema, type TaskSpec } from './tasks/task.ts';
 
 export const MANIFEST_SCHEMA = 'tilemesh.model/1';
 
@@ -58,10 +58,6 @@ export const modelIdOf = (manifest: Uint8Array): ModelId => sha256(manifest) as 
 const size = (limit: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(limit));
 const line = v.pipe(v.string(), v.maxLength(MANIFEST_LIMITS.descriptionLength));
 const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'a digest is 64 lower-case hexadecimal digits'));
-const task = v.custom<TaskSpec>(
-  (value) => typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string',
-  'a task names its kind',
-);
 
 const schema: v.GenericSchema<unknown, ModelManifest> = v.object({
   schema: v.literal(MANIFEST_SCHEMA),
@@ -70,7 +66,7 @@ const schema: v.GenericSchema<unknown, ModelManifest> = v.object({
   licence: line,
   source: line,
   weights: v.picklist(['trained', 'seeded', 'imported']),
-  task,
+  task: taskSchema,
   graph: v.object({ digest, byteLength: size(MANIFEST_LIMITS.graphBytes) }),
   blob: v.pipe(
     v.object({
