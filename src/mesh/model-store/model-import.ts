@@ -1,0 +1,77 @@
+/** A model from a file or from the zoo, made into a folder that the store can adopt. */
+import {
+  encodeManifest,
+  isModelName,
+  MANIFEST_SCHEMA,
+  modelIdOf,
+  type ModelManifest,
+} from '../../../models/manifest.ts';
+import { packageOf, readPackage, type ModelPackage } from '../../../models/package.ts';
+import type { TaskSpec } from '../../../models/tasks/task.ts';
+import { isZooName, ZOO } from '../../../models/zoo/index.ts';
+import { MeshError } from '../../core/errors.ts';
+import type { ModelId } from '../../core/ids.ts';
+import { assertNotAborted, neverAborted } from './cancellation.ts';
+import { assertTaskFits, sealModelFolder } from './model-folder.ts';
+import { unpack, type OnImportProgress } from './unpack.ts';
+
+export interface ImportOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: OnImportProgress;
+}
+
+export interface ImportDescription {
+  readonly name: string;
+  /** `tensors` unless told. */
+  readonly task?: TaskSpec;
+  readonly description?: string;
+  readonly licence?: string;
+  readonly source?: string;
+}
+
+/** A model to import, and what its manifest will say beside the digests. */
+export interface ImportSource {
+  readonly model: ModelPackage;
+  readonly facts: Omit<ModelManifest, 'schema' | 'graph' | 'blob'>;
+}
+
+/** @throws MeshError INVALID_ARGUMENT, INVALID_MODEL. */
+export async function onnxSource(file: string | Uint8Array, description: ImportDescription): Promise<ImportSource> {
+  const { name, task = { kind: 'tensors' }, licence = '', source = '' } = description;
+  if (!isModelName(name)) {
+    throw new MeshError(
+      'INVALID_ARGUMENT',
+      `"${name}" cannot be a model's name: use up to 63 letters, digits, ".", "_" and "-", a letter or digit first`,
+    );
+  }
+  const model = typeof file === 'string' ? await readPackage(file) : packageOf(file);
+  return {
+    model,
+    facts: { name, description: description.description ?? '', licence, source, weights: 'imported', task },
+  };
+}
+
+/** @throws MeshError MODEL_NOT_FOUND. */
+export async function zooSource(name: string): Promise<ImportSource> {
+  if (!isZooName(name)) {
+    const names = Object.keys(ZOO).join(', ');
+    throw new MeshError('MODEL_NOT_FOUND', `"${name}" does not come with tilemesh; these do: ${names}`);
+  }
+  const entry = ZOO[name];
+  const { description, licence, source, weights, task } = entry;
+  return { model: await entry.open(), facts: { name, description, licence, source, weights, task } };
+}
+
+/** Fills the empty `folder`. @throws MeshError INVALID_MODEL, STORAGE_FAILED, CANCELLED. */
+export async function draftModel(
+  folder: string,
+  { model, facts }: ImportSource,
+  { signal = neverAborted, onProgress = () => undefined }: ImportOptions,
+): Promise<ModelId> {
+  assertTaskFits(facts.task, model.graph);
+  const { graph, blob } = await unpack(folder, model, signal, onProgress);
+  const manifest = encodeManifest({ schema: MANIFEST_SCHEMA, ...facts, graph, blob });
+  await sealModelFolder(folder, manifest);
+  assertNotAborted(signal);
+  return modelIdOf(manifest);
+}
