@@ -7,7 +7,10 @@ import type { Tensor } from '../src/core/tensor/tensor.ts';
 
 /** Where a model's weight blob lies on this machine. */
 export interface WeightFile {
-  /** Absolute path of a file that holds at least the ranges the program's slices name. */
+  /**
+   * Absolute path of a file that holds at least the ranges the program's slices name. Kernels may map it into memory: it
+   * must not be cut short while a program prepared from it is in use (deleting or replacing it does no harm).
+   */
   readonly path: string;
 }
 
@@ -23,14 +26,15 @@ export interface Kernel {
 
   /**
    * Makes a program ready to run. Preparing the same key again is free.
-   * @throws MeshError INVALID_MODEL when the program cannot be executed, CANCELLED.
+   * @throws MeshError INVALID_MODEL when the program cannot be executed, STORAGE_FAILED when the weight file lacks what
+   *   the program needs, KERNEL_FAILED, CANCELLED.
    */
   prepare(program: Program, weights: WeightFile | null, signal: AbortSignal): Promise<void>;
 
   /**
    * Runs a prepared program. `inputs` holds every feed and parameter by name; their buffers may be taken over
    * (transferred): callers must not touch them again.
-   * @throws MeshError KERNEL_FAILED, CANCELLED.
+   * @throws MeshError KERNEL_FAILED, OVERLOADED when too many runs are waiting already, CANCELLED.
    */
   run(key: string, inputs: ReadonlyMap<string, Tensor>, signal: AbortSignal): Promise<KernelRun>;
 

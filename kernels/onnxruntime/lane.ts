@@ -1,0 +1,100 @@
+/** One worker thread and the requests under way in it. A thread that dies is replaced when it is needed next. */
+import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { MeshError } from '../../src/core/errors.ts';
+import type { Tensor } from '../../src/core/tensor/tensor.ts';
+import type { KernelRun } from '../kernel.ts';
+import { toTransfer } from '../transfer.ts';
+import type { Command, LaneSetup, Reply, Request } from './messages.ts';
+import type { SessionDefinition } from './session-definition.ts';
+
+type Outcome = PromiseWithResolvers<KernelRun | undefined>;
+export type SpawnWorker = (options: WorkerOptions) => Worker;
+
+const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+export const spawnWorker: SpawnWorker = (options) => new Worker(SCRIPT, options);
+
+export class Lane {
+  readonly #setup: LaneSetup;
+  readonly #spawn: SpawnWorker;
+  readonly #pending = new Map<number, Outcome>();
+  /** What the thread has open, so that one in its place can open it again. */
+  readonly #prepared = new Map<string, SessionDefinition>();
+  #worker: Worker | null = null;
+  #nextId = 0;
+
+  constructor(setup: LaneSetup, spawn: SpawnWorker) {
+    this.#setup = setup;
+    this.#spawn = spawn;
+  }
+
+  async prepare(definition: SessionDefinition): Promise<void> {
+    await this.#request({ kind: 'prepare', definition });
+    this.#prepared.set(definition.session, definition);
+  }
+
+  /** Runs a prepared program. The buffers of `inputs` are transferred. */
+  async run(session: string, inputs: ReadonlyMap<string, Tensor>): Promise<KernelRun> {
+    const result = await this.#request({ kind: 'run', session, inputs });
+    if (result === undefined) throw new MeshError('INTERNAL', 'a lane answered a run without its outputs');
+    return result;
+  }
+
+  async release(session: string): Promise<void> {
+    this.#prepared.delete(session);
+    if (this.#worker !== null) await this.#request({ kind: 'release', session });
+  }
+
+  /** Stops the thread when what it is running has ended; requests under way fail. */
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    this.#lose('the kernel was closed');
+    await worker?.terminate();
+  }
+
+  #request(command: Command): Promise<KernelRun | undefined> {
+    const worker = this.#worker ?? this.#start();
+    return this.#post(worker, command);
+  }
+
+  #post(worker: Worker, command: Command): Promise<KernelRun | undefined> {
+    const id = this.#nextId++;
+    const { tensors, buffers } = toTransfer(command.kind === 'run' ? command.inputs : new Map());
+    const request: Request = { id, command: command.kind === 'run' ? { ...command, inputs: tensors } : command };
+    worker.postMessage(request, [...buffers]);
+    const outcome = Promise.withResolvers<KernelRun | undefined>();
+    this.#pending.set(id, outcome);
+    return outcome.promise;
+  }
+
+  #start(): Worker {
+    const worker = this.#spawn({ workerData: this.#setup });
+    this.#worker = worker;
+    worker.on('message', (reply: Reply) => this.#settle(reply));
+    worker.on('error', (error) => {
+      if (this.#worker === worker) this.#lose(`its thread failed: ${String(error)}`);
+    });
+    worker.on('exit', (code) => {
+      if (this.#worker === worker) this.#lose(`its thread ended with code ${code}`);
+    });
+    for (const definition of this.#prepared.values()) {
+      // A program that can no longer be prepared fails when it is run, which names it.
+      this.#post(worker, { kind: 'prepare', definition }).catch(() => undefined);
+    }
+    return worker;
+  }
+
+  #settle(reply: Reply): void {
+    const outcome = this.#pending.get(reply.id);
+    this.#pending.delete(reply.id);
+    if (reply.ok) outcome?.resolve(reply.run);
+    else outcome?.reject(new MeshError(reply.code, reply.message));
+  }
+
+  #lose(reason: string): void {
+    this.#worker = null;
+    const lost = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const outcome of lost)
+      outcome.reject(new MeshError('KERNEL_FAILED', `the kernel lost a run: ${reason}; try again`));
+  }
+}
