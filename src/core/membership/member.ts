@@ -51,6 +51,8 @@ export interface MembershipSettings extends PatienceSettings {
   readonly introductionMs: number;
   /** How long an incompatible peer is not dialled and not let in. */
   readonly incompatibleMs: number;
+  /** How long it stays connected, so that it hears from us and leaves us alone, too. */
+  readonly farewellMs: number;
   readonly banMs: number;
   /** Penalty at which a peer is banned. */
   readonly banPenalty: number;
@@ -68,6 +70,7 @@ export const MEMBERSHIP_DEFAULTS = Object.freeze({
   reconnectMs: 1_000,
   introductionMs: 10_000,
   incompatibleMs: 60_000,
+  farewellMs: 1_000,
   banMs: 600_000,
   banPenalty: 100,
   forgetMs: 600_000,

@@ -70,7 +70,7 @@ function close(member: Member, reason: DownReason, nowMs: number): Change {
   return [enter(member, reason, nowMs), isUp(member) ? [{ kind: 'down', peer, reason }] : []];
 }
 
-/** Closed and kept out for a while. */
+/** Closed and kept out for a while: a banned peer now, an incompatible one once it has heard why. */
 function shutOut(
   member: Member,
   reason: 'incompatible' | 'banned',
@@ -79,11 +79,16 @@ function shutOut(
   settings: MembershipSettings,
 ): Change {
   const [closed, effects] = close(member, reason, nowMs);
-  const forMs = reason === 'banned' ? settings.banMs : settings.incompatibleMs;
   const { peer } = member;
+  if (reason === 'incompatible') {
+    return [
+      { ...closed, heardMs: nowMs, detail },
+      [...effects, { kind: 'avoid', peer, forMs: settings.incompatibleMs, detail }],
+    ];
+  }
   return [
     { ...closed, isConnected: false, detail },
-    [...effects, { kind: 'avoid', peer, forMs, detail }, { kind: 'disconnect', peer }],
+    [...effects, { kind: 'avoid', peer, forMs: settings.banMs, detail }, { kind: 'disconnect', peer }],
   ];
 }
 
@@ -92,8 +97,12 @@ const isShutOut = ({ state, sinceMs }: Member, nowMs: number, settings: Membersh
   (state === 'incompatible' && nowMs - sinceMs < settings.incompatibleMs);
 
 function connect(peer: PeerId, member: Member | undefined, nowMs: number, settings: MembershipSettings): Change {
-  if (member !== undefined && isShutOut(member, nowMs, settings)) return [member, [{ kind: 'disconnect', peer }]];
   const hello: MembershipEffect = { kind: 'sendHeartbeat', to: [peer] };
+  if (member !== undefined && isShutOut(member, nowMs, settings)) {
+    return member.state === 'banned'
+      ? [member, [{ kind: 'disconnect', peer }]]
+      : [{ ...member, isConnected: true, heardMs: nowMs }, [hello]];
+  }
   if (member !== undefined && !isClosed(member)) return [{ ...member, isConnected: true }, [hello]];
   const joining: Member = {
     peer,
@@ -156,7 +165,10 @@ function age(member: Member, nowMs: number, settings: MembershipSettings): Chang
   const { peer, arrivals } = member;
   const inStateMs = nowMs - member.sinceMs;
   const silentMs = nowMs - member.heardMs;
-  if (isClosed(member)) return [member, []];
+  if (isClosed(member)) {
+    const isOverdue = member.state === 'incompatible' && member.isConnected && silentMs >= settings.farewellMs;
+    return isOverdue ? [{ ...member, isConnected: false }, [{ kind: 'disconnect', peer }]] : [member, []];
+  }
   if (member.state === 'joining') {
     const limitMs = member.heartbeat === null ? settings.introductionMs : failAfterMs(arrivals, settings);
     if (silentMs < limitMs) return [member, []];

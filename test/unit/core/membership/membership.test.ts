@@ -162,8 +162,10 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
     name: 'is not listed when it belongs to another mesh',
     script: [
       [0, connected, 'send a'],
-      [10, beat(1, { mesh: 'x' }), 'avoid a 60000', 'disconnect a'],
-      [20, connected, 'disconnect a'],
+      [10, beat(1, { mesh: 'x' }), 'avoid a 60000'],
+      [1_250, tick, 'disconnect a'],
+      [1_300, connected, 'send a'],
+      [2_500, tick, 'disconnect a'],
     ],
     state: 'incompatible',
   },
@@ -171,7 +173,7 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
     name: 'is not listed when its version is incompatible',
     script: [
       [0, connected, 'send a'],
-      [10, beat(1, { version: '2.0.0' }), 'avoid a 60000', 'disconnect a'],
+      [10, beat(1, { version: '2.0.0' }), 'avoid a 60000'],
     ],
     state: 'incompatible',
   },
@@ -179,7 +181,8 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
     name: 'may try again a minute after it was incompatible',
     script: [
       [0, connected, 'send a'],
-      [10, beat(1, { mesh: 'x' }), 'avoid a 60000', 'disconnect a'],
+      [10, beat(1, { mesh: 'x' }), 'avoid a 60000'],
+      [20, disconnected],
       [60_010, connected, 'send a'],
       [60_020, beat(2), 'up a'],
     ],

@@ -1,0 +1,301 @@
+/**
+ * The actor of membership: feeds connections, heartbeats and the clock to the pure step function of `core/membership` and
+ * does what it asks for. It decides nothing itself. It also measures the round-trip time to every member.
+ */
+import { EventEmitter } from 'node:events';
+import type { Connection, Libp2p } from '@libp2p/interface';
+import type { Ping } from '@libp2p/ping';
+import { peerIdFromString } from '@libp2p/peer-id';
+import { asPeerId, type PeerId } from '../core/ids.ts';
+import type { Heartbeat } from '../core/membership/heartbeat.ts';
+import { MEMBERSHIP_DEFAULTS, type MemberState } from '../core/membership/member.ts';
+import {
+  beginMembership,
+  stepMembership,
+  type DownReason,
+  type MembershipEffect,
+  type MembershipEvent,
+  type MembershipState,
+} from '../core/membership/membership.ts';
+import { viewOf, type View } from '../core/membership/view.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Discovery } from './discovery.ts';
+import { createRoundTrips, type RoundTrips } from './round-trips.ts';
+import { createUsageMeter } from './usage.ts';
+
+export type HealthMessage =
+  ({ readonly kind: 'heartbeat' } & Heartbeat) | { readonly kind: 'goodbye'; readonly reason: string };
+
+/** What membership needs of the health protocol. */
+export interface HealthPort {
+  broadcast(
+    peers: Iterable<PeerId>,
+    message: HealthMessage,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<PeerId, { readonly message: string }>>;
+  onMessage(listener: (from: PeerId, message: HealthMessage) => void): () => void;
+  onViolation(listener: (peer: PeerId, error: { readonly message: string }) => void): () => void;
+}
+
+export interface MembershipOptions {
+  readonly host: Pick<
+    Libp2p,
+    'peerId' | 'addEventListener' | 'removeEventListener' | 'getConnections' | 'getMultiaddrs'
+  > & {
+    readonly services: {
+      readonly ping: Pick<Ping, 'ping'>;
+      readonly discovery: Pick<Discovery, 'redial' | 'rest' | 'avoid'>;
+    };
+  };
+  readonly health: HealthPort;
+  /** What this peer says of itself at first. */
+  readonly local: Omit<Heartbeat, 'sequence' | 'cpuPercent' | 'memoryBytes'>;
+  readonly logger: Logger;
+}
+
+/** One member as this peer sees it. */
+export interface MemberStatus {
+  readonly peer: PeerId;
+  readonly isSelf: boolean;
+  readonly state: MemberState;
+  readonly addresses: readonly string[];
+  /** Smoothed; null until measured. */
+  readonly rttMs: number | null;
+  /** Null until it introduced itself. */
+  readonly heartbeat: Heartbeat | null;
+  /** Time since it was last heard; 0 for this peer. */
+  readonly silentMs: number;
+  /** Why it is incompatible or banned. */
+  readonly detail: string | null;
+}
+
+/** Alternating per peer: `up (lost up)* [lost] down`. */
+export interface MembershipEvents {
+  /** Ready for work, for the first time or again. */
+  readonly up: [peer: PeerId];
+  /** Its connection dropped or it fell silent; it may come back. Move its running work. */
+  readonly lost: [peer: PeerId, cause: 'disconnected' | 'silent' | 'restarted'];
+  readonly down: [peer: PeerId, reason: DownReason];
+  /** The view or the state of any member changed. */
+  readonly change: [];
+}
+
+const TICK_MS = 250;
+const SEND_TIMEOUT_MS = 3_000;
+const GOODBYE_TIMEOUT_MS = 500;
+/** A frame that cannot be read: ten a minute and the peer is banned. */
+const VIOLATION_PENALTY = 10;
+
+export class Membership {
+  readonly self: PeerId;
+  readonly #options: MembershipOptions;
+  readonly #emitter = new EventEmitter<{ [Name in keyof MembershipEvents]: MembershipEvents[Name] }>();
+  readonly #roundTrips: RoundTrips;
+  readonly #usage = createUsageMeter();
+  readonly #queue: MembershipEvent[] = [];
+  #state: MembershipState;
+  #local: Heartbeat;
+  #view: View;
+  #stops: (() => void)[] = [];
+  #isStepping = false;
+
+  constructor(options: MembershipOptions) {
+    const { mesh, version } = options.local;
+    this.#options = options;
+    this.self = asPeerId(options.host.peerId.toString());
+    this.#local = { ...options.local, sequence: 0, ...this.#usage() };
+    this.#state = beginMembership({ ...MEMBERSHIP_DEFAULTS, mesh, version }, performance.now());
+    this.#view = this.#look();
+    this.#roundTrips = createRoundTrips(options.host.services.ping);
+    this.#emitter.setMaxListeners(0);
+  }
+
+  /** Call before the host starts, or members are noticed up to a second late. */
+  start(): void {
+    const { host, health } = this.#options;
+    const onOpen = ({ detail }: CustomEvent<Connection>): void =>
+      this.#feed({ kind: 'connected', peer: asPeerId(detail.remotePeer.toString()) });
+    const onDisconnect = ({ detail }: { readonly detail: { toString(): string } }): void =>
+      this.#feed({ kind: 'disconnected', peer: asPeerId(detail.toString()) });
+    host.addEventListener('connection:open', onOpen);
+    host.addEventListener('peer:disconnect', onDisconnect);
+    const timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#stops = [
+      () => clearInterval(timer),
+      () => host.removeEventListener('connection:open', onOpen),
+      () => host.removeEventListener('peer:disconnect', onDisconnect),
+      health.onMessage((from, message) => this.#hear(from, message)),
+      health.onViolation((peer, error) => this.penalise(peer, VIOLATION_PENALTY, error.message)),
+    ];
+    for (const { remotePeer } of host.getConnections()) {
+      this.#feed({ kind: 'connected', peer: asPeerId(remotePeer.toString()) });
+    }
+  }
+
+  /** Says goodbye to everyone, waiting half a second at most, and stops listening. */
+  async stop(reason = 'stopped'): Promise<void> {
+    for (const stop of this.#stops) stop();
+    this.#stops = [];
+    const peers = [...this.#state.members.values()].filter((member) => member.isConnected).map(({ peer }) => peer);
+    await this.#options.health.broadcast(peers, { kind: 'goodbye', reason }, AbortSignal.timeout(GOODBYE_TIMEOUT_MS));
+  }
+
+  /** Alive members, this peer included when it is. */
+  view(): View {
+    return this.#view;
+  }
+
+  stateOf(peer: PeerId): MemberState | undefined {
+    return peer === this.self ? this.#local.state : this.#state.members.get(peer)?.state;
+  }
+
+  /** Everyone known, this peer first. */
+  members(): readonly MemberStatus[] {
+    const { host } = this.#options;
+    const nowMs = performance.now();
+    const self: MemberStatus = {
+      peer: this.self,
+      isSelf: true,
+      state: this.#local.state,
+      addresses: host.getMultiaddrs().map(String),
+      rttMs: 0,
+      heartbeat: this.#local,
+      silentMs: 0,
+      detail: null,
+    };
+    const others = [...this.#state.members.values()].map(
+      ({ peer, state, heartbeat, heardMs, detail }): MemberStatus => ({
+        peer,
+        isSelf: false,
+        state,
+        addresses: host.getConnections(peerIdFromString(peer)).map(({ remoteAddr }) => remoteAddr.toString()),
+        rttMs: this.#roundTrips.of(peer),
+        heartbeat,
+        silentMs: Math.max(0, nowMs - heardMs),
+        detail,
+      }),
+    );
+    return [self, ...others.sort((a, b) => (a.peer < b.peer ? -1 : 1))];
+  }
+
+  /** Returns how to stop listening. Listeners must not throw. */
+  on<Name extends keyof MembershipEvents>(
+    name: Name,
+    listener: (...values: MembershipEvents[Name]) => void,
+  ): () => void {
+    const heard = listener as (...values: unknown[]) => void;
+    this.#emitter.on(name, heard as never);
+    return () => void this.#emitter.off(name, heard as never);
+  }
+
+  /** Changes what this peer says of itself. A change of state is told at once, the rest with the next heartbeat. */
+  setLocal(changes: Partial<Omit<Heartbeat, 'sequence' | 'mesh' | 'version' | 'startedAtMs'>>): void {
+    const before = this.#local.state;
+    this.#local = { ...this.#local, ...changes };
+    if (this.#local.state !== before) this.#feed({ kind: 'announce' });
+    this.#refresh(this.#local.state !== before);
+  }
+
+  /** The peer broke a rule; with a penalty of 100 within about a minute it is banned. */
+  penalise(peer: PeerId, penalty: number, detail: string): void {
+    this.#options.logger.warn({ peer, penalty, detail }, 'a peer broke the protocol');
+    this.#feed({ kind: 'violation', peer, penalty, detail });
+  }
+
+  #hear(peer: PeerId, message: HealthMessage): void {
+    if (message.kind === 'goodbye') this.#feed({ kind: 'goodbye', peer });
+    else this.#feed({ kind: 'heartbeat', peer, heartbeat: message });
+  }
+
+  #tick(): void {
+    this.#feed({ kind: 'tick' });
+    this.#roundTrips.measure(this.#view.members.flatMap(({ peer }) => (peer === this.self ? [] : [peer])));
+  }
+
+  /** One event at a time: what an effect causes waits until all effects of the step are done. */
+  #feed(event: MembershipEvent): void {
+    this.#queue.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        const before = this.#state;
+        const [state, effects] = stepMembership(before, next, performance.now());
+        this.#state = state;
+        for (const effect of effects) this.#perform(effect);
+        if (state.members !== before.members) this.#refresh(hasNewState(before, state));
+      }
+    } finally {
+      this.#isStepping = false;
+    }
+  }
+
+  #perform(effect: MembershipEffect): void {
+    const { host, logger } = this.#options;
+    switch (effect.kind) {
+      case 'up':
+        this.#refresh(false);
+        logger.info({ peer: effect.peer, name: this.#nameOf(effect.peer) }, 'member up');
+        this.#emitter.emit('up', effect.peer);
+        break;
+      case 'lost':
+        this.#refresh(false);
+        logger.warn({ peer: effect.peer, name: this.#nameOf(effect.peer), cause: effect.cause }, 'member lost');
+        this.#emitter.emit('lost', effect.peer, effect.cause);
+        break;
+      case 'down':
+        this.#refresh(false);
+        logger.info({ peer: effect.peer, name: this.#nameOf(effect.peer), reason: effect.reason }, 'member down');
+        this.#emitter.emit('down', effect.peer, effect.reason);
+        if (effect.reason === 'left') host.services.discovery.rest(effect.peer);
+        break;
+      case 'disconnect':
+        // A frozen peer would not answer a polite close.
+        for (const connection of host.getConnections(peerIdFromString(effect.peer))) {
+          connection.abort(new Error('membership closed the connection'));
+        }
+        break;
+      case 'redial':
+        host.services.discovery.redial(effect.peer);
+        break;
+      case 'avoid':
+        logger.warn({ peer: effect.peer, name: this.#nameOf(effect.peer) }, `a peer is kept out: it ${effect.detail}`);
+        host.services.discovery.avoid(effect.peer, effect.forMs);
+        break;
+      case 'sendHeartbeat':
+        if (effect.to.length > 0) void this.#sendHeartbeat(effect.to);
+        break;
+    }
+  }
+
+  /** Never rejects: who does not get a heartbeat will notice. */
+  async #sendHeartbeat(to: readonly PeerId[]): Promise<void> {
+    const { health, logger } = this.#options;
+    this.#local = { ...this.#local, sequence: this.#local.sequence + 1, ...this.#usage() };
+    const message = { kind: 'heartbeat', ...this.#local } as const;
+    try {
+      const failures = await health.broadcast(to, message, AbortSignal.timeout(SEND_TIMEOUT_MS));
+      for (const [peer, { message: reason }] of failures) logger.debug({ peer, reason }, 'heartbeat not sent');
+    } catch (error) {
+      logger.warn({ err: error }, 'heartbeats not sent');
+    }
+  }
+
+  #nameOf(peer: PeerId): string {
+    return this.#state.members.get(peer)?.heartbeat?.name ?? '';
+  }
+
+  #look(): View {
+    return viewOf(this.#state.members.values(), { peer: this.self, heartbeat: this.#local });
+  }
+
+  #refresh(isChanged: boolean): void {
+    const { hash } = this.#view;
+    this.#view = this.#look();
+    if (isChanged || this.#view.hash !== hash) this.#emitter.emit('change');
+  }
+}
+
+const hasNewState = (before: MembershipState, after: MembershipState): boolean =>
+  before.members.size !== after.members.size ||
+  [...after.members.values()].some(({ peer, state }) => before.members.get(peer)?.state !== state);
