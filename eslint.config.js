@@ -17,6 +17,8 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/prefer-readonly': 'error',
+      // `Promise.withResolvers<void>()` is the way to wait for something without a value.
+      '@typescript-eslint/no-invalid-void-type': 'off',
       'no-console': 'error',
     },
   },

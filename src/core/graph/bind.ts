@@ -14,7 +14,12 @@ import type { Graph, Node } from './graph.ts';
 export interface Step {
   readonly node: Node;
   /** Present where the operator declares itself and all its shapes are known; absent: it can only run whole. */
-  readonly bound?: { readonly facts: BoundNode; readonly rule: OpRule };
+  readonly bound?: {
+    readonly facts: BoundNode;
+    readonly rule: OpRule;
+    /** What `rule.cuttable` says of it. */
+    readonly isCuttable: readonly boolean[];
+  };
 }
 
 export interface BoundGraph {
@@ -121,7 +126,8 @@ function bindNode(graph: Graph, node: Node, known: Known): Step | undefined {
     known.shapes.set(name, output.shape);
     known.types.set(name, output.type);
   }
-  return { node, bound: { rule, facts: { ...facts, outputs: outputs.map((output) => output.shape) } } };
+  const bound: BoundNode = { ...facts, outputs: outputs.map((output) => output.shape) };
+  return { node, bound: { rule, facts: bound, isCuttable: rule.cuttable(bound) } };
 }
 
 function withoutUnused(steps: readonly Step[], graph: Graph): Step[] {

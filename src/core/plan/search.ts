@@ -12,7 +12,7 @@ import { partition, WHOLE } from './partition.ts';
 import type { Block, Cut } from './plan.ts';
 
 /** Blocks of more boundaries than this are not considered, but for the whole graph at once. */
-const MAX_SPAN = 24;
+const MAX_SPAN = 12;
 
 export interface SearchRequest {
   readonly bound: BoundGraph;
@@ -127,7 +127,8 @@ export class PlanSearch {
   /** Who holds what of a tensor before a block that follows a boundary laid out as `layout`. */
   #holders(name: string, layout: number): { readonly participant: number; readonly region: Region }[] {
     const { bound, coordinator } = this.#request;
-    const shape = bound.shapes.get(name) ?? [];
+    const shape = bound.shapes.get(name);
+    if (shape === undefined) return [];
     if (!bound.producers.has(name)) return [{ participant: coordinator, region: wholeRegion(shape) }];
     const regions = this.#regions(name, layout) ?? this.#regions(name, 0)!;
     const owners = regions.length === 1 ? this.#layouts[0]!.participants : this.#layouts[layout]!.participants;

@@ -83,8 +83,7 @@ function coveringRegion(node: BoundNode, isCuttable: readonly boolean[], ledger:
 function localise(step: Step, ledger: Ledger): LocalStep {
   const { node, bound } = step;
   if (bound === undefined) return { step, inputs: [] };
-  const isCuttable = bound.rule.cuttable(bound.facts);
-  const local = bound.rule.local(bound.facts, coveringRegion(bound.facts, isCuttable, ledger));
+  const local = bound.rule.local(bound.facts, coveringRegion(bound.facts, bound.isCuttable, ledger));
   if (isWhole(local.region, bound.facts.outputs[0]!)) {
     const inputs = bound.facts.inputs.map((shape) => (shape === undefined ? null : regionInput(wholeRegion(shape))));
     return { step: { node, bound }, inputs };

@@ -1,0 +1,183 @@
+/** The coordinator's desk: accepts or declines proposals, keeps the leases it holds alive, hands answers to the entry. */
+import type { ElectionMessage, Propose } from '../../protocols/election/messages.ts';
+import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
+import { createFence, type Fence } from '../core/election/fence.ts';
+import { MeshError, toMeshError } from '../core/errors.ts';
+import { wholeRegion } from '../core/geometry/region.ts';
+import { asPeerId, type PeerId, type RequestId } from '../core/ids.ts';
+import { Coordination, type Answer, type CoordinationParts } from './coordination.ts';
+import { TO_ENTRY } from './piece-address.ts';
+import type { MessageChannel } from './ports.ts';
+
+export interface CoordinatorParts extends CoordinationParts {
+  readonly elections: MessageChannel<ElectionMessage>;
+  /** Requests coordinated at a time; further proposals are declined. */
+  readonly maxRequests: number;
+}
+
+/** How long the entry waits for a sign of life before it elects another coordinator. */
+export const LEASE_MS = 1_500;
+/** Several chances within a lease, so that one late timer costs nothing. */
+const RENEW_MS = 300;
+const FENCED_REQUESTS = 4096;
+
+interface Desk {
+  readonly request: Propose;
+  readonly entry: PeerId;
+  readonly abort: AbortController;
+  readonly coordination: Coordination;
+}
+
+export class Coordinator {
+  readonly #parts: CoordinatorParts;
+  readonly #fence: Fence = createFence(FENCED_REQUESTS);
+  readonly #desks = new Map<RequestId, Desk>();
+  readonly #unsubscribe: (() => void)[] = [];
+  #isStopping = false;
+
+  constructor(parts: CoordinatorParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { elections, plans, members } = this.#parts;
+    this.#unsubscribe.push(
+      elections.onMessage((from, message) => {
+        if (message.kind === 'propose') void this.#proposed(from, message);
+        else if (message.kind === 'cancel') this.#cancel(from, message.requestId, message.term);
+      }),
+      plans.onMessage((from, message) => {
+        const desk = this.#desks.get(message.requestId);
+        if (desk?.request.term === message.term) desk.coordination.message(from, message);
+      }),
+      members.onLost((peer) => this.#peerLost(peer)),
+    );
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const desk of this.#desks.values()) desk.abort.abort(new MeshError('UNAVAILABLE', 'this peer is stopping'));
+  }
+
+  /** Requests being coordinated. */
+  get load(): number {
+    return this.#desks.size;
+  }
+
+  admits(header: PieceHeader): boolean {
+    return this.#deskOf(header)?.coordination.admits(header) ?? false;
+  }
+
+  accept(piece: Piece): void {
+    this.#deskOf(piece)?.coordination.accept(piece);
+  }
+
+  #deskOf({ requestId, term }: { readonly requestId: RequestId; readonly term: number }): Desk | undefined {
+    const desk = this.#desks.get(requestId);
+    return desk?.request.term === term ? desk : undefined;
+  }
+
+  #cancel(from: PeerId, requestId: RequestId, term: number): void {
+    const desk = this.#desks.get(requestId);
+    if (desk?.entry === from && desk.request.term <= term) {
+      desk.abort.abort(new MeshError('CANCELLED', 'the entry no longer wants the answer'));
+    }
+  }
+
+  #peerLost(peer: PeerId): void {
+    for (const desk of this.#desks.values()) {
+      if (desk.entry === peer) desk.abort.abort(new MeshError('CANCELLED', 'the entry was lost'));
+      else desk.coordination.peerLost(peer);
+    }
+  }
+
+  #objection({ requestId, term }: Propose): MeshError | undefined {
+    const { maxRequests } = this.#parts;
+    if (this.#isStopping) return new MeshError('UNAVAILABLE', 'this peer is stopping');
+    if (!this.#fence.admit(requestId, term)) return new MeshError('STALE_TERM', `term ${term} of this request is over`);
+    if (this.#desks.has(requestId)) {
+      const desk = this.#desks.get(requestId)!;
+      if (desk.request.term >= term) return new MeshError('STALE_TERM', `term ${term} of this request is over`);
+      desk.abort.abort(new MeshError('STALE_TERM', 'a newer term has begun'));
+      return undefined;
+    }
+    if (this.#desks.size < maxRequests) return undefined;
+    return new MeshError('OVERLOADED', `this peer already coordinates ${maxRequests} requests: try again shortly`);
+  }
+
+  async #proposed(entry: PeerId, request: Propose): Promise<void> {
+    const { requestId, term } = request;
+    const objection = this.#objection(request);
+    if (objection !== undefined) {
+      const { code, message } = objection;
+      await this.#tell(entry, { kind: 'decline', requestId, term, code, message });
+      return;
+    }
+    const abort = new AbortController();
+    const coordination = new Coordination(this.#parts, request, abort.signal);
+    const desk: Desk = { request, entry, abort, coordination };
+    this.#desks.set(requestId, desk);
+    const stopRenewing = this.#keepLease(desk);
+    try {
+      await this.#tell(entry, { kind: 'accept', requestId, term, leaseMs: LEASE_MS });
+      await this.#deliver(desk, await coordination.run());
+    } catch (error) {
+      if (!abort.signal.aborted) await this.#report(desk, toMeshError(error));
+    } finally {
+      stopRenewing();
+      if (this.#desks.get(requestId) === desk) this.#desks.delete(requestId);
+    }
+  }
+
+  #keepLease({ request, entry, abort, coordination }: Desk): () => void {
+    const { clock } = this.#parts;
+    const { requestId, term } = request;
+    const stopDeadline = clock.after(request.deadlineMs, () =>
+      abort.abort(new MeshError('DEADLINE_EXCEEDED', 'the request was not answered by its deadline')),
+    );
+    let stopRenewal = (): void => undefined;
+    const renew = (): void => {
+      void this.#tell(entry, { kind: 'renew', requestId, term, ...coordination.stage });
+      stopRenewal = clock.after(RENEW_MS, renew);
+    };
+    stopRenewal = clock.after(RENEW_MS, renew);
+    return () => {
+      stopDeadline();
+      stopRenewal();
+    };
+  }
+
+  async #deliver({ request, entry, abort }: Desk, { outputs, report }: Answer): Promise<void> {
+    const { requestId, term } = request;
+    const { pieces } = this.#parts;
+    await Promise.all(
+      [...outputs].map(([tensor, { type, shape, bytes }]) => {
+        const address = { requestId, term, attempt: 1, ...TO_ENTRY, tensor, type };
+        return pieces.send(entry, { ...address, region: wholeRegion(shape), bytes }, abort.signal);
+      }),
+    );
+    const specs = [...outputs].map(([name, { type, shape }]) => ({ name, type, shape }));
+    const encoded = new TextEncoder().encode(JSON.stringify(report));
+    await this.#tell(entry, { kind: 'complete', requestId, term, outputs: specs, report: encoded });
+  }
+
+  async #report({ request, entry }: Desk, failure: MeshError): Promise<void> {
+    const { requestId, term } = request;
+    const { code, message, details } = failure;
+    this.#parts.logger.warn({ requestId, term, code }, message);
+    const lost = typeof details.lostPeer === 'string' ? { lostPeer: asPeerId(details.lostPeer) } : {};
+    await this.#tell(entry, { kind: 'fail', requestId, term, code, message, ...lost });
+  }
+
+  async #tell(entry: PeerId, message: ElectionMessage): Promise<void> {
+    try {
+      await this.#parts.elections.send(entry, message);
+    } catch (error) {
+      this.#parts.logger.debug(
+        { entry, kind: message.kind, code: toMeshError(error).code },
+        'could not tell the entry',
+      );
+    }
+  }
+}

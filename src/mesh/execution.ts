@@ -1,0 +1,206 @@
+/**
+ * One participant's share of one attempt at one request. Dataflow: a tile runs when its input regions are complete, and its
+ * output goes straight to whoever needs it.
+ */
+import type { Kernel } from '../../kernels/kernel.ts';
+import type { Piece } from '../../protocols/pieces/messages.ts';
+import { MeshError, toMeshError } from '../core/errors.ts';
+import { copyBox, extract } from '../core/geometry/copy.ts';
+import { describe, regionShape, wholeRegion, type Region } from '../core/geometry/region.ts';
+import type { PeerId, RequestId } from '../core/ids.ts';
+import { COORDINATOR, taskKey, type TileTask, type Transfer } from '../core/plan/dataflow.ts';
+import type { WeightSlice } from '../core/program/program.ts';
+import { ELEMENT_BYTES } from '../core/tensor/data-type.ts';
+import { byteLength, strides, zeros, type Tensor } from '../core/tensor/tensor.ts';
+import type { ByteRange, ModelAccess, PieceChannel } from './ports.ts';
+import type { PreparedPlan } from './preparation.ts';
+
+/** Which attempt at which request. */
+export interface AttemptId {
+  readonly requestId: RequestId;
+  readonly term: number;
+  readonly attempt: number;
+}
+
+/** What one tile cost. */
+export interface TileReport {
+  readonly block: number;
+  readonly part: number;
+  readonly computeMs: number;
+  /** Bytes of input that came from other peers. */
+  readonly haloBytes: number;
+  readonly bytesToPeers: number;
+  readonly bytesToCoordinator: number;
+}
+
+export interface ExecutionSetup {
+  readonly id: AttemptId;
+  readonly self: PeerId;
+  readonly coordinator: PeerId;
+  readonly prepared: PreparedPlan;
+  readonly kernel: Kernel;
+  readonly models: ModelAccess;
+  readonly pieces: PieceChannel;
+  readonly signal: AbortSignal;
+  readonly onTile: (report: TileReport) => void;
+}
+
+/** The bytes of the weight blob that a slice lies in: its rows along the first axis. */
+function byteRange({ type, shape, offset, region }: WeightSlice): ByteRange {
+  const rowBytes = (strides(shape)[0] ?? 1) * ELEMENT_BYTES[type];
+  const rows = region[0] ?? { start: 0, end: 1 };
+  return { offset: offset + rows.start * rowBytes, length: (rows.end - rows.start) * rowBytes };
+}
+
+/** A tile that waits for its inputs. */
+interface Waiting {
+  readonly task: TileTask;
+  readonly feeds: Map<string, Tensor>;
+  /** Pieces still to come, as `tensor region`. */
+  readonly missing: Set<string>;
+  haloBytes: number;
+}
+
+const needKey = (tensor: string, region: Region | null): string =>
+  `${tensor} ${region === null ? '*' : describe(region)}`;
+
+export class Execution {
+  readonly #setup: ExecutionSetup;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #done: TileReport[] = [];
+  #tilesLeft: number;
+  readonly #finished = Promise.withResolvers<readonly TileReport[]>();
+
+  constructor(setup: ExecutionSetup) {
+    this.#setup = setup;
+    const me = setup.prepared.plan.participants.indexOf(setup.self);
+    const mine = setup.prepared.dataflow.tasks.filter((task) => task.participant === me);
+    for (const task of mine) {
+      const missing = new Set(task.needs.map((need) => needKey(need.tensor, need.region)));
+      this.#waiting.set(taskKey(task.block, task.part), { task, feeds: new Map(), missing, haloBytes: 0 });
+    }
+    this.#tilesLeft = mine.length;
+    // Nobody may be waiting yet when it fails.
+    this.#finished.promise.catch(() => undefined);
+    const cancel = (): void => this.#finished.reject(toMeshError(setup.signal.reason, 'CANCELLED'));
+    if (setup.signal.aborted) cancel();
+    else setup.signal.addEventListener('abort', cancel, { once: true });
+  }
+
+  get id(): AttemptId {
+    return this.#setup.id;
+  }
+
+  /** Resolves when all tiles are computed and all pieces handed to the network. */
+  get finished(): Promise<readonly TileReport[]> {
+    return this.#finished.promise;
+  }
+
+  /** Weights and programs of all tiles. @throws MeshError of the model store and the kernel. */
+  async prepare(onProgress: (completedBytes: number, totalBytes: number) => void): Promise<void> {
+    const { kernel, models, prepared, signal } = this.#setup;
+    const programs = [...this.#waiting.values()].map(({ task }) => task.tile.program);
+    const ranges = programs.flatMap((program) => [...program.weights.values()].map(byteRange));
+    const weights = await models.weights(prepared.plan.modelId, ranges, signal, onProgress);
+    for (const program of programs) await kernel.prepare(program, weights, signal);
+    if (this.#tilesLeft === 0) this.#finished.resolve([]);
+  }
+
+  /** Whether a piece with this address is still waited for. */
+  wants(block: number, part: number, tensor: string, region: Region): boolean {
+    const waiting = this.#waiting.get(taskKey(block, part));
+    return waiting !== undefined && this.#needOf(waiting, tensor, region) !== undefined;
+  }
+
+  #needOf(waiting: Waiting, tensor: string, region: Region): string | undefined {
+    return [needKey(tensor, region), needKey(tensor, null)].find((key) => waiting.missing.has(key));
+  }
+
+  /** Takes in a piece from another peer; one that nobody waits for is ignored. */
+  accept(piece: Piece): void {
+    this.#take(piece, true);
+  }
+
+  #take(piece: Omit<Piece, keyof AttemptId>, isForeign: boolean): void {
+    const key = taskKey(piece.block, piece.part);
+    const waiting = this.#waiting.get(key);
+    const need = waiting && this.#needOf(waiting, piece.tensor, piece.region);
+    if (waiting === undefined || need === undefined || this.#setup.signal.aborted) return;
+    waiting.missing.delete(need);
+    if (isForeign) waiting.haloBytes += piece.bytes.byteLength;
+    const region = waiting.task.tile.feeds.get(piece.tensor) ?? piece.region;
+    let feed = waiting.feeds.get(piece.tensor);
+    const shape = regionShape(region);
+    const isAll = byteLength(piece.type, shape) === piece.bytes.byteLength;
+    if (isAll && isForeign) feed = { type: piece.type, shape, bytes: piece.bytes };
+    else {
+      feed ??= zeros(piece.type, shape);
+      copyBox(piece, { region, bytes: feed.bytes }, piece.region, ELEMENT_BYTES[piece.type]);
+    }
+    waiting.feeds.set(piece.tensor, feed);
+    if (waiting.missing.size > 0) return;
+    this.#waiting.delete(key);
+    this.#run(waiting).catch((error: unknown) => this.#finished.reject(toMeshError(error)));
+  }
+
+  async #run({ task, feeds, haloBytes }: Waiting): Promise<void> {
+    const { kernel, signal, onTile } = this.#setup;
+    // Parameters belong to the plan, which outlives this run; the kernel takes over what it is given.
+    const parameters = [...task.tile.parameters].map(
+      ([name, value]) => [name, { ...value, bytes: value.bytes.slice() }] as const,
+    );
+    const run = await kernel.run(task.tile.program.key, new Map([...feeds, ...parameters]), signal);
+    const sent = await this.#send(task, run.outputs);
+    const report = { block: task.block, part: task.part, computeMs: run.computeMs, haloBytes, ...sent };
+    this.#done.push(report);
+    onTile(report);
+    this.#tilesLeft -= 1;
+    if (this.#tilesLeft === 0) this.#finished.resolve(this.#done);
+  }
+
+  async #send(
+    task: TileTask,
+    outputs: ReadonlyMap<string, Tensor>,
+  ): Promise<{ readonly bytesToPeers: number; readonly bytesToCoordinator: number }> {
+    const { prepared, self, coordinator, id, pieces, signal } = this.#setup;
+    const transfers = prepared.dataflow.sends.get(taskKey(task.block, task.part)) ?? [];
+    let bytesToPeers = 0;
+    let bytesToCoordinator = 0;
+    const local: (() => void)[] = [];
+    const remote: Promise<void>[] = [];
+    for (const transfer of transfers) {
+      const piece = this.#piece(task, transfer, outputs);
+      const to = transfer.to === COORDINATOR ? coordinator : prepared.plan.participants[transfer.to]!;
+      if (to === self && transfer.to !== COORDINATOR) {
+        local.push(() => this.#take(piece, false));
+        continue;
+      }
+      if (to !== self && transfer.to === COORDINATOR) bytesToCoordinator += piece.bytes.byteLength;
+      else if (to !== self) bytesToPeers += piece.bytes.byteLength;
+      remote.push(pieces.send(to, { ...id, ...piece }, signal).catch((error: unknown) => blame(error, to)));
+    }
+    // What others wait for goes first; what stays here is taken in while it is on its way.
+    for (const take of local) take();
+    await Promise.all(remote);
+    return { bytesToPeers, bytesToCoordinator };
+  }
+
+  #piece(
+    task: TileTask,
+    { tensor, region, block, part }: Transfer,
+    outputs: ReadonlyMap<string, Tensor>,
+  ): Omit<Piece, keyof AttemptId> {
+    const output = outputs.get(tensor);
+    if (output === undefined) throw new MeshError('KERNEL_FAILED', `the kernel returned no "${tensor}"`);
+    const held = task.tile.outputs.get(tensor) ?? wholeRegion(output.shape);
+    const wanted = region ?? held;
+    const { bytes } = extract(output.type, { region: held, bytes: output.bytes }, wanted);
+    return { block, part, tensor, type: output.type, region: wanted, bytes };
+  }
+}
+
+/** Rethrows a failed send naming the peer it was meant for. */
+function blame(error: unknown, peer: PeerId): never {
+  const failure = toMeshError(error);
+  throw new MeshError(failure.code, failure.message, { cause: error, details: { ...failure.details, lostPeer: peer } });
+}

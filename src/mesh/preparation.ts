@@ -1,0 +1,89 @@
+/** Graphs bound to shapes and dataflows derived from plans, kept for the next request that has the same. */
+import type { BoundGraph, InputSpec } from '../core/graph/bind.ts';
+import { bindGraph } from '../core/graph/bind.ts';
+import type { ModelId } from '../core/ids.ts';
+import { deriveDataflow, type Dataflow } from '../core/plan/dataflow.ts';
+import type { Plan } from '../core/plan/plan.ts';
+import { checkPlan, parsePlan } from '../core/plan/validate.ts';
+import { MeshError } from '../core/errors.ts';
+import type { ModelAccess } from './ports.ts';
+
+/** How many of each are kept; the ones used longest ago go first. */
+const KEPT = 64;
+
+/** A map that forgets what was used longest ago. */
+export class RecentMap<Key, Value> {
+  readonly #entries = new Map<Key, Value>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get(key: Key): Value | undefined {
+    const value = this.#entries.get(key);
+    if (value !== undefined) this.set(key, value);
+    return value;
+  }
+
+  set(key: Key, value: Value): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > this.#limit && oldest !== undefined) this.#entries.delete(oldest);
+  }
+
+  delete(key: Key): void {
+    this.#entries.delete(key);
+  }
+}
+
+export interface PreparedPlan {
+  readonly bound: BoundGraph;
+  readonly plan: Plan;
+  readonly dataflow: Dataflow;
+}
+
+const describeInputs = (inputs: ReadonlyMap<string, InputSpec>): string =>
+  JSON.stringify([...inputs].map(([name, { type, shape }]) => [name, type, shape]).sort());
+
+export class Preparation {
+  readonly #models: ModelAccess;
+  readonly #bound = new RecentMap<string, BoundGraph>(KEPT);
+  readonly #plans = new RecentMap<string, PreparedPlan>(KEPT);
+
+  constructor(models: ModelAccess) {
+    this.#models = models;
+  }
+
+  /** @throws MeshError MODEL_NOT_FOUND, INVALID_INPUT. */
+  async bind(id: ModelId, inputs: ReadonlyMap<string, InputSpec>, signal: AbortSignal): Promise<BoundGraph> {
+    const key = `${id}${describeInputs(inputs)}`;
+    const known = this.#bound.get(key);
+    if (known !== undefined) return known;
+    const bound = bindGraph(await this.#models.graph(id, signal), inputs);
+    this.#bound.set(key, bound);
+    return bound;
+  }
+
+  /** A plan as it came over the wire: parsed, checked against the graph, its dataflow derived. */
+  async plan(encoded: Uint8Array, signal: AbortSignal): Promise<PreparedPlan> {
+    const text = new TextDecoder().decode(encoded);
+    const known = this.#plans.get(text);
+    if (known !== undefined) return known;
+    const plan = parsePlan(parseJson(text));
+    const bound = await this.bind(plan.modelId, new Map(Object.entries(plan.inputs)), signal);
+    checkPlan(bound, plan);
+    const prepared = { bound, plan, dataflow: deriveDataflow(bound, plan) };
+    this.#plans.set(text, prepared);
+    return prepared;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new MeshError('INVALID_MESSAGE', 'not a valid plan: it is not JSON', { cause });
+  }
+}
