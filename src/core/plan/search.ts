@@ -14,6 +14,9 @@ import type { Block, Cut } from './plan.ts';
 /** Blocks of more boundaries than this are not considered, but for the whole graph at once. */
 const MAX_SPAN = 12;
 
+/** Where cutting is asked for, a block of several operators may not compute more than this many times its work. */
+const MAX_REDUNDANCY = 1.5;
+
 export interface SearchRequest {
   readonly bound: BoundGraph;
   /** Those who may compute; part i of a cut goes to participant i. */
@@ -43,6 +46,8 @@ interface Segment {
   readonly layout: number;
   readonly computeMs: readonly number[];
   readonly feeds: readonly ReadonlyMap<string, Region | null>[];
+  /** Multiply-accumulates of all parts together, overlap counted as often as it is computed. */
+  readonly macs: number;
 }
 
 /** The best way found to have everything up to a boundary computed, the boundary laid out in one way. */
@@ -113,6 +118,7 @@ export class PlanSearch {
         layout,
         computeMs: walks.map((walk, part) => computeMs(profiles[owners[part]!]!, walk)),
         feeds: walks.map((walk) => walk.feeds()),
+        macs: walks.reduce((sum, walk) => sum + walk.macs, 0),
       });
       beginning -= 1;
       if (end - beginning > MAX_SPAN && beginning >= 0) {
@@ -170,7 +176,9 @@ export class PlanSearch {
     );
     const owners = this.#layouts[0]!.participants;
     const own = owners[0] === coordinator ? feeds : new Map<string, Region | null>();
-    return owners[0] === coordinator ? this.#exchangeMs(layout, { layout: 0, computeMs: [0], feeds: [own] }) : 0;
+    return owners[0] === coordinator
+      ? this.#exchangeMs(layout, { layout: 0, computeMs: [0], feeds: [own], macs: 0 })
+      : 0;
   }
 
   run(): SearchResult | undefined {
@@ -180,8 +188,7 @@ export class PlanSearch {
       const bySegment = this.#layouts.map((_, layout) => this.#segmentsEndingAt(end, layout));
       for (const [layout, segments] of bySegment.entries()) {
         for (const [beginning, segment] of segments) {
-          const isAvoidable = layout === 0 && bySegment.some((other, index) => index > 0 && other.has(beginning));
-          if (!canRunWhole && isAvoidable) continue;
+          if (!canRunWhole && this.#isEvasion(segment, bySegment, beginning, end)) continue;
           const state = this.#extend(best, beginning, segment);
           const known = best[end]![layout];
           if (state !== undefined && (known === undefined || state.totalMs < known.totalMs)) best[end]![layout] = state;
@@ -189,6 +196,18 @@ export class PlanSearch {
       }
     }
     return this.#trace(best);
+  }
+
+  /** Where cutting is asked for: running whole what could be cut, or everywhere the same, is no cutting. */
+  #isEvasion(
+    segment: Segment,
+    bySegment: readonly ReadonlyMap<number, Segment>[],
+    beginning: number,
+    end: number,
+  ): boolean {
+    const whole = bySegment[0]!.get(beginning);
+    if (segment.layout === 0) return bySegment.some((other, index) => index > 0 && other.has(beginning));
+    return beginning < end - 1 && whole !== undefined && segment.macs > MAX_REDUNDANCY * whole.macs;
   }
 
   #extend(best: readonly (State | undefined)[][], beginning: number, segment: Segment): State | undefined {

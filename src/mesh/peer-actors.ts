@@ -1,0 +1,77 @@
+/** The three parts that every peer plays in requests, joined to one set of channels. */
+import type { Kernel } from '../../kernels/kernel.ts';
+import type { ElectionMessage } from '../../protocols/election/messages.ts';
+import type { PlanMessage } from '../../protocols/plan/messages.ts';
+import type { Logger } from '../observability/logger.ts';
+import { Coordinator } from './coordinator.ts';
+import { Entry } from './entry.ts';
+import { isAt, TO_ASSEMBLER, TO_COORDINATOR, TO_ENTRY } from './piece-address.ts';
+import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
+import { Preparation } from './preparation.ts';
+import { Worker } from './worker.ts';
+
+export interface PeerActorsParts {
+  readonly members: MemberDirectory;
+  readonly elections: MessageChannel<ElectionMessage>;
+  readonly plans: MessageChannel<PlanMessage>;
+  readonly pieces: PieceChannel;
+  readonly models: ModelAccess;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly maxRequests: number;
+}
+
+/** A coordinator's participants may each have a request of their own in hand. */
+const EXECUTIONS_PER_REQUEST = 4;
+
+export class PeerActors {
+  readonly entry: Entry;
+  readonly coordinator: Coordinator;
+  readonly worker: Worker;
+  readonly #pieces: PieceChannel;
+  #stopListening = (): void => undefined;
+
+  constructor(parts: PeerActorsParts) {
+    const { logger, plans, maxRequests } = parts;
+    const preparation = new Preparation(parts.models);
+    this.entry = new Entry({ ...parts, logger: logger.child({ actor: 'entry' }) });
+    this.coordinator = new Coordinator({ ...parts, preparation, logger: logger.child({ actor: 'coordinator' }) });
+    this.worker = new Worker({
+      ...parts,
+      channel: plans,
+      preparation,
+      logger: logger.child({ actor: 'worker' }),
+      maxExecutions: maxRequests * EXECUTIONS_PER_REQUEST,
+    });
+    this.#pieces = parts.pieces;
+  }
+
+  /** Requests this peer has a part in. */
+  get load(): number {
+    return this.worker.load;
+  }
+
+  start(): void {
+    this.#pieces.admit = (from, header) => {
+      if (isAt(TO_ENTRY, header)) return this.entry.admits(from, header);
+      if (isAt(TO_COORDINATOR, header) || isAt(TO_ASSEMBLER, header)) return this.coordinator.admits(header);
+      return this.worker.admits(header);
+    };
+    this.#stopListening = this.#pieces.onPiece((from, piece) => {
+      if (isAt(TO_ENTRY, piece)) this.entry.accept(from, piece);
+      else if (isAt(TO_COORDINATOR, piece) || isAt(TO_ASSEMBLER, piece)) this.coordinator.accept(piece);
+      else this.worker.accept(piece);
+    });
+    this.worker.start();
+    this.coordinator.start();
+    this.entry.start();
+  }
+
+  stop(): void {
+    this.entry.stop();
+    this.coordinator.stop();
+    this.worker.stop();
+    this.#stopListening();
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Several peers in one process, joined by channels in memory. The actors, codecs and kernel are the real ones; there are no
+ * sockets, and peers are lost when the test says so.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Kernel } from '../../kernels/kernel.ts';
+import { electionCodec, type ElectionMessage } from '../../protocols/election/messages.ts';
+import type { Codec } from '../../protocols/codec.ts';
+import type { Piece } from '../../protocols/pieces/messages.ts';
+import { planCodec, type PlanMessage } from '../../protocols/plan/messages.ts';
+import { MeshError } from '../../src/core/errors.ts';
+import type { Graph } from '../../src/core/graph/graph.ts';
+import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
+import type { Tensor } from '../../src/core/tensor/tensor.ts';
+import type { EntryResult } from '../../src/mesh/entry.ts';
+import { PeerActors } from '../../src/mesh/peer-actors.ts';
+import {
+  SYSTEM_CLOCK,
+  type MemberDirectory,
+  type MessageChannel,
+  type ModelAccess,
+  type PieceChannel,
+} from '../../src/mesh/ports.ts';
+import { silentLogger } from '../../src/observability/logger.ts';
+
+export interface MemoryMeshOptions {
+  readonly peers: number;
+  readonly kernel: Kernel;
+  readonly graph: Graph;
+  /** File of the weight blob, where the model has one. */
+  readonly weightPath?: string;
+  /** Relative speeds; all equal when absent. */
+  readonly speeds?: readonly number[];
+  /** Called with every piece before it is delivered; a test may take a peer away here. */
+  readonly onPiece?: (from: PeerId, to: PeerId, piece: Piece) => void;
+}
+
+export const MODEL_ID = 'a'.repeat(64) as ModelId;
+
+interface MemoryPeer {
+  readonly id: PeerId;
+  readonly actors: PeerActors;
+  readonly lost: Set<(peer: PeerId) => void>;
+  isAlive: boolean;
+}
+
+type Deliver = (from: PeerId, message: unknown) => void;
+
+export class MemoryMesh {
+  readonly peers: MemoryPeer[];
+  readonly #handlers = new Map<string, Set<Deliver>>();
+  readonly #options: MemoryMeshOptions;
+
+  constructor(options: MemoryMeshOptions) {
+    this.#options = options;
+    this.peers = Array.from({ length: options.peers }, (_, index) => this.#createPeer(index));
+    for (const peer of this.peers) peer.actors.start();
+  }
+
+  #createPeer(index: number): MemoryPeer {
+    const id = asPeerId(`peer-${index}`);
+    const { graph, weightPath, kernel, speeds } = this.#options;
+    const lost = new Set<(peer: PeerId) => void>();
+    const members: MemberDirectory = {
+      self: id,
+      available: () =>
+        this.peers
+          .filter((peer) => peer.isAlive)
+          .map((peer) => ({
+            peer: peer.id,
+            name: peer.id,
+            macsPerSecond: 4e9 * (speeds?.[this.peers.indexOf(peer)] ?? 1),
+            memoryBudgetBytes: 1e9,
+            queueDepth: 0,
+            models: new Set([MODEL_ID]),
+          })),
+      nameOf: (peer) => peer,
+      onLost: (listener) => {
+        lost.add(listener);
+        return () => lost.delete(listener);
+      },
+      onFound: () => () => undefined,
+    };
+    const models: ModelAccess = {
+      graph: () => Promise.resolve(graph),
+      weights: () => Promise.resolve(weightPath === undefined ? null : { path: weightPath }),
+    };
+    const actors = new PeerActors({
+      members,
+      elections: this.#channel<ElectionMessage>('election', id, electionCodec),
+      plans: this.#channel<PlanMessage>('plan', id, planCodec),
+      pieces: this.#pieces(id),
+      models,
+      kernel,
+      clock: SYSTEM_CLOCK,
+      logger: silentLogger(),
+      maxRequests: 16,
+    });
+    return { id, actors, lost, isAlive: true };
+  }
+
+  #isUp(id: PeerId): boolean {
+    return this.peers.some((peer) => peer.id === id && peer.isAlive);
+  }
+
+  #on(key: string, handler: Deliver): () => void {
+    const handlers = this.#handlers.get(key) ?? new Set();
+    this.#handlers.set(key, handlers.add(handler));
+    return () => handlers.delete(handler);
+  }
+
+  async #deliver(protocol: string, from: PeerId, to: PeerId, make: () => unknown): Promise<void> {
+    if (!this.#isUp(from)) return;
+    if (!this.#isUp(to)) throw new MeshError('PEER_LOST', `${to} is gone`);
+    const message = make();
+    setImmediate(() => {
+      if (!this.#isUp(to)) return;
+      for (const handler of this.#handlers.get(`${protocol}/${to}`) ?? []) handler(from, message);
+    });
+    return Promise.resolve();
+  }
+
+  #channel<Message>(protocol: string, self: PeerId, codec: Codec<Message>): MessageChannel<Message> {
+    return {
+      send: (to, message) => this.#deliver(protocol, self, to, () => codec.decode(codec.encode(message))),
+      onMessage: (listener) => this.#on(`${protocol}/${self}`, listener as Deliver),
+    };
+  }
+
+  #pieces(self: PeerId): PieceChannel {
+    const channel: PieceChannel = {
+      admit: () => true,
+      send: (to, piece) => {
+        this.#options.onPiece?.(self, to, piece);
+        return this.#deliver('pieces', self, to, () =>
+          to === self ? piece : { ...piece, bytes: piece.bytes.slice() },
+        );
+      },
+      onPiece: (listener) =>
+        this.#on(`pieces/${self}`, (from, message) => {
+          const piece = message as Piece;
+          if (channel.admit(from, { ...piece, byteLength: piece.bytes.byteLength })) listener(from, piece);
+        }),
+    };
+    return channel;
+  }
+
+  /** A peer vanishes: it neither sends nor receives any more, and the others hear of it. */
+  kill(id: PeerId): void {
+    const victim = this.peers.find((peer) => peer.id === id);
+    if (victim?.isAlive !== true) return;
+    victim.isAlive = false;
+    setImmediate(() => {
+      for (const peer of this.peers) if (peer.isAlive) for (const listener of peer.lost) listener(id);
+    });
+  }
+
+  infer(entry: number, inputs: ReadonlyMap<string, Tensor>, parallelism: number): Promise<EntryResult> {
+    return this.peers[entry]!.actors.entry.infer({
+      requestId: randomBytes(16).toString('hex') as RequestId,
+      model: 'test',
+      modelId: MODEL_ID,
+      inputs,
+      parallelism,
+      deadlineMs: 60_000,
+      signal: new AbortController().signal,
+    });
+  }
+
+  stop(): void {
+    for (const peer of this.peers) peer.actors.stop();
+  }
+}
