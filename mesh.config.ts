@@ -1,0 +1,43 @@
+/**
+ * The preset for a local network, found by `tilemesh up` in the folder it is started in. A peer runs the same without this
+ * file: every setting below is commented out and shows its default. `src/config/define.ts` explains them all.
+ *
+ * In a project that installed tilemesh, import from 'tilemesh/config' instead.
+ */
+import { defineConfig } from './src/config/define.ts';
+
+export default defineConfig({
+  // What this peer is called in lists. Default: the machine's host name.
+  // name: 'board-7',
+
+  // Only peers of the same mesh work together.
+  // mesh: 'default',
+
+  // Identity and models. Default: ~/.tilemesh/NAME, so peers of different names can share a machine.
+  // data: '/var/lib/tilemesh',
+
+  // The HTTP API answers this machine only; '0.0.0.0' opens it to the network. Nobody is asked for a password.
+  // api: { host: '127.0.0.1', port: 8470 },
+
+  // Where other peers connect. Port 0 takes any free one, which multicast makes known; give a fixed one where you list
+  // addresses or where a firewall stands between boards.
+  // listen: { port: 0, addresses: [] },
+
+  // Boards on one network find each other by multicast DNS. Where a switch or VLAN drops multicast, list every board:
+  // discovery: { mdns: true, bootstrap: ['192.168.1.11:4001', '192.168.1.12:4001'] },
+
+  // Lanes compute tiles side by side; 0 takes as many as fit the cores.
+  // kernel: { name: 'auto', lanes: 0, threads: 1 },
+
+  // Weights and feature maps together. Default: half of the machine's memory.
+  // memory: { budgetBytes: 1_000_000_000 },
+
+  // Each part of a model is kept on so many peers, so that losing a board loses no weights.
+  // models: { copies: 3, diskBudgetBytes: 8_589_934_592 },
+
+  // Beyond these a request is refused at once instead of waiting for ever.
+  // requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 },
+
+  // trace, debug, info, warn, error, fatal or silent.
+  // log: { level: 'info' },
+});

@@ -1,0 +1,58 @@
+/** What can be configured, and the function a configuration file calls. Everything has a default: see `defaults.ts`. */
+
+export interface MeshConfig {
+  /** What this peer calls itself, for people. */
+  readonly name: string;
+  /** Only peers of the same mesh work together. Lower-case letters, digits and hyphens, 32 at most. */
+  readonly mesh: string;
+  /** Folder of this peer's identity and models. Each peer needs its own. */
+  readonly data: string;
+  /** Where the HTTP API listens. */
+  readonly api: { readonly host: string; readonly port: number };
+  readonly listen: {
+    /** TCP port for other peers; 0: any free one. */
+    readonly port: number;
+    /** IPv4 addresses of this machine to listen on; none: all. */
+    readonly addresses: readonly string[];
+  };
+  readonly discovery: {
+    /** Find peers by multicast DNS. */
+    readonly mdns: boolean;
+    /** Addresses of other peers, `HOST:PORT` or multiaddresses, for networks that drop multicast. */
+    readonly bootstrap: readonly string[];
+  };
+  readonly kernel: {
+    readonly name: 'auto' | 'onnxruntime' | 'reference';
+    /** Tiles computed at the same time; 0: as many as fit the cores. */
+    readonly lanes: number;
+    /** Threads of each lane. */
+    readonly threads: number;
+  };
+  readonly memory: {
+    /** What weights and feature maps may take together. */
+    readonly budgetBytes: number;
+  };
+  readonly models: {
+    /** On how many peers each part of a model is kept. */
+    readonly copies: number;
+    /** What models may take of the disk. */
+    readonly diskBudgetBytes: number;
+  };
+  readonly requests: {
+    /** Requests this peer coordinates at the same time. */
+    readonly maxConcurrent: number;
+    /** Requests that wait here; further ones are refused at once. */
+    readonly maxQueued: number;
+    /** For requests that name no deadline. */
+    readonly defaultDeadlineMs: number;
+  };
+  readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent' };
+}
+
+/** A configuration as people write it: whatever is left out keeps its default. */
+export type UserConfig = {
+  readonly [Key in keyof MeshConfig]?: MeshConfig[Key] extends object ? Partial<MeshConfig[Key]> : MeshConfig[Key];
+};
+
+/** For `mesh.config.ts`: returns its argument, and lets editors complete and check it. */
+export const defineConfig = (config: UserConfig): UserConfig => config;

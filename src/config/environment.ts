@@ -1,0 +1,40 @@
+/** Settings by environment variable: the ones that differ from board to board. */
+import { MeshError } from '../core/errors.ts';
+import type { UserConfig } from './define.ts';
+
+function hostAndPort(text: string): { host: string; port: number } {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  if (port === undefined) {
+    throw new MeshError('INVALID_CONFIG', `TILEMESH_API: '${text}' is not HOST:PORT, such as 127.0.0.1:8470`);
+  }
+  return { host: bracketed ?? plain!, port: Number(port) };
+}
+
+const list = (text: string): string[] => text.split(/[\s,]+/).filter((part) => part !== '');
+/** What is no number stays text, for the validation to name. */
+const number = (text: string): number => (text.trim() === '' ? NaN : Number(text));
+const FLAGS: Readonly<Record<string, boolean>> = { '1': true, true: true, '0': false, false: false };
+
+/** What each variable sets. Values are validated afterwards like those of a file. */
+export const VARIABLES: Readonly<Record<string, (text: string) => unknown>> = Object.freeze({
+  TILEMESH_NAME: (name: string) => ({ name }),
+  TILEMESH_MESH: (mesh: string) => ({ mesh }),
+  TILEMESH_DATA: (data: string) => ({ data }),
+  TILEMESH_API: (text: string) => ({ api: hostAndPort(text) }),
+  TILEMESH_LISTEN: (text: string) => ({ listen: { port: number(text) } }),
+  TILEMESH_BOOTSTRAP: (text: string) => ({ discovery: { bootstrap: list(text) } }),
+  TILEMESH_MDNS: (text: string) => ({ discovery: { mdns: FLAGS[text.toLowerCase()] ?? text } }),
+  TILEMESH_KERNEL: (name: string) => ({ kernel: { name } }),
+  TILEMESH_MEMORY_BYTES: (text: string) => ({ memory: { budgetBytes: number(text) } }),
+  TILEMESH_LOG_LEVEL: (level: string) => ({ log: { level } }),
+}) satisfies Readonly<Record<string, (text: string) => Partial<Record<keyof UserConfig, unknown>>>>;
+
+/** The variables that are set, each with what it says. Empty ones count as not set. */
+export function readEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+): readonly { readonly name: string; readonly value: unknown }[] {
+  return Object.entries(VARIABLES).flatMap(([name, parse]) => {
+    const text = env[name];
+    return text === undefined || text === '' ? [] : [{ name, value: parse(text) }];
+  });
+}

@@ -1,0 +1,112 @@
+/** What a configuration may say. Every mistake is told at once, each with what would be right. */
+import * as v from 'valibot';
+import { MeshError } from '../core/errors.ts';
+import type { UserConfig } from './define.ts';
+
+const integer = (min: number, max: number) => {
+  const rule = `must be a whole number from ${min} to ${max}`;
+  return v.pipe(v.number(rule), v.integer(rule), v.minValue(min, rule), v.maxValue(max, rule));
+};
+const matching = (pattern: RegExp, rule: string) => v.pipe(v.string(rule), v.regex(pattern, rule));
+const oneOf = <const Options extends readonly string[]>(options: Options) =>
+  v.picklist(options, `must be one of ${options.join(', ')}`);
+const section = <const Entries extends v.ObjectEntries>(entries: Entries) =>
+  v.strictObject(entries, ({ received, expected }) => (expected === 'never' ? received : 'must be an object'));
+
+const bytes = integer(2 ** 20, Number.MAX_SAFE_INTEGER);
+const port = integer(0, 65_535);
+const text = (rule: string) => v.pipe(v.string(rule), v.minLength(1, rule));
+
+const ENTRIES = {
+  name: v.optional(
+    matching(/^[A-Za-z0-9][\w.-]{0,62}$/, 'must be 1 to 63 letters, digits, dots, hyphens or underscores'),
+  ),
+  mesh: v.optional(matching(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be 1 to 32 lower-case letters, digits or hyphens')),
+  data: v.optional(text('must be the path of a folder')),
+  api: v.optional(section({ host: v.optional(text('must be a host name or an address')), port: v.optional(port) })),
+  listen: v.optional(
+    section({
+      port: v.optional(port),
+      addresses: v.optional(
+        v.array(matching(/^\d{1,3}(\.\d{1,3}){3}$/, 'must be an IPv4 address'), 'must be a list of addresses'),
+      ),
+    }),
+  ),
+  discovery: v.optional(
+    section({
+      mdns: v.optional(v.boolean('must be true or false')),
+      bootstrap: v.optional(
+        v.array(
+          matching(/^(\/\S+|[\w.-]+:\d{1,5})$/, 'must be HOST:PORT or a multiaddress'),
+          'must be a list of addresses',
+        ),
+      ),
+    }),
+  ),
+  kernel: v.optional(
+    section({
+      name: v.optional(oneOf(['auto', 'onnxruntime', 'reference'])),
+      lanes: v.optional(integer(0, 256)),
+      threads: v.optional(integer(1, 256)),
+    }),
+  ),
+  memory: v.optional(section({ budgetBytes: v.optional(bytes) })),
+  models: v.optional(section({ copies: v.optional(integer(1, 1_000)), diskBudgetBytes: v.optional(bytes) })),
+  requests: v.optional(
+    section({
+      maxConcurrent: v.optional(integer(1, 1_000)),
+      maxQueued: v.optional(integer(0, 100_000)),
+      defaultDeadlineMs: v.optional(integer(1, 86_400_000)),
+    }),
+  ),
+  log: v.optional(
+    section({ level: v.optional(oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])) }),
+  ),
+} as const satisfies Record<keyof UserConfig, v.GenericSchema>;
+
+const SCHEMA = section(ENTRIES);
+
+/** The settings there are, such as `listen.port`. */
+export const SETTINGS: readonly string[] = Object.entries(ENTRIES).flatMap(([key, { wrapped }]) =>
+  'entries' in wrapped ? Object.keys(wrapped.entries).map((inner) => `${key}.${inner}`) : [key],
+);
+
+/** Single characters to insert, delete or replace to get from one text to the other (Levenshtein 1966). */
+export function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[to.length]!;
+}
+
+/** The setting most like an unknown one, when it is like any. */
+function suggestion(path: string): string {
+  const known = [...SETTINGS, ...Object.keys(ENTRIES)];
+  const [best] = known
+    .map((setting) => ({ setting, distance: editDistance(path.toLowerCase(), setting.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  return best !== undefined && best.distance <= 3 ? `did you mean ${best.setting}?` : `there are ${known.join(', ')}`;
+}
+
+function describe(issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue) ?? '';
+  const isUnknown = issue.type === 'strict_object' && issue.expected === 'never';
+  if (isUnknown) return `${path} is no setting: ${suggestion(path)}`;
+  return `${path === '' ? 'the configuration' : path} ${issue.message}, not ${issue.received}`;
+}
+
+/**
+ * @param origin where it was written, for messages.
+ * @throws MeshError INVALID_CONFIG naming every mistake.
+ */
+export function validate(input: unknown, origin: string): UserConfig {
+  const { success, output, issues } = v.safeParse(SCHEMA, input);
+  if (success) return output as UserConfig;
+  throw new MeshError('INVALID_CONFIG', `${origin}: ${issues.map(describe).join('; ')}`);
+}
