@@ -27,6 +27,9 @@ export interface ZooEntry {
 /** All generated weights start from this seed; each network and weight has its own stream. */
 const SEED = 2020;
 
+/** The folder of this file; the compiled one in `dist/models/zoo` finds the models where the package keeps them. */
+const FILES = new URL(import.meta.url.endsWith('.ts') ? './' : '../../../models/zoo/', import.meta.url);
+
 const CLASSIFIER = {
   kind: 'image-classification',
   input: 'image',
@@ -41,7 +44,7 @@ const lenet5: ZooEntry = {
   source: 'LeCun et al., Proc. IEEE 86(11), 1998; trained by models/zoo/lenet5/train.ts on 8,000 digits of MNIST',
   weights: 'trained',
   task: { ...CLASSIFIER, image: DIGIT_IMAGE, labels: Array.from('0123456789'), topK: 3 },
-  open: () => readPackage(fileURLToPath(new URL('./lenet5/lenet5.onnx', import.meta.url))),
+  open: () => readPackage(fileURLToPath(new URL('lenet5/lenet5.onnx', FILES))),
 };
 
 const seeded = (
