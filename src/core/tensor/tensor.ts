@@ -64,7 +64,8 @@ export function fromInt64(shape: Shape, values: readonly number[]): Tensor {
 
 /** The bytes of `source` at an address divisible by `alignment`, copied only where they are not there already. */
 function aligned(source: Uint8Array, alignment: number): Uint8Array {
-  return source.byteOffset % alignment === 0 ? source : source.slice();
+  // Not `slice`: that of Node's Buffer, which is a Uint8Array too, copies nothing.
+  return source.byteOffset % alignment === 0 ? source : new Uint8Array(source);
 }
 
 /** The elements of a float32 tensor; a view where alignment allows. */
