@@ -1,0 +1,143 @@
+/** A peer without a mesh: doubles what it is given, and waits where a test wants it to. */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { API_LIMITS } from '../../src/api/limits.ts';
+import type { ImportOptions, InferRequest, MemberView, ModelView, PeerPort, WeightOrigin } from '../../src/api/port.ts';
+import { startApi, type Api, type ApiOptions } from '../../src/api/server.ts';
+import { MeshError } from '../../src/core/errors.ts';
+import type { ValueInfo } from '../../src/core/graph/graph.ts';
+import { asPeerId, type ModelId, type RequestId } from '../../src/core/ids.ts';
+import type { RunReport } from '../../src/core/report.ts';
+import { fromFloat32, numberValues } from '../../src/core/tensor/tensor.ts';
+import type { TaskSpec } from '../../models/tasks/task.ts';
+
+export const SELF = asPeerId('12D3KooWSelf');
+export const OTHER = asPeerId('12D3KooWOther');
+export const MODEL_ID = 'ab'.repeat(32) as ModelId;
+
+export interface FakeModel {
+  readonly task: TaskSpec;
+  readonly inputs: readonly ValueInfo[];
+  readonly weights: WeightOrigin;
+}
+
+const VECTOR: ValueInfo = { name: 'x', type: 'float32', dims: ['batch', 4] };
+export const DOUBLING: FakeModel = { task: { kind: 'tensors' }, inputs: [VECTOR], weights: 'trained' };
+
+export const report = (overrides: Partial<RunReport> = {}): RunReport => ({
+  model: 'double',
+  modelId: MODEL_ID,
+  coordinator: OTHER,
+  entry: SELF,
+  term: 1,
+  attempts: 1,
+  elapsedMs: 12.5,
+  cut: 'rows, 2 parts',
+  blocks: [
+    {
+      nodes: ['double'],
+      cut: 'rows, 2 parts',
+      parts: [
+        { peer: SELF, name: 'kitchen', region: '[0:1, 0:2]', computeMs: 1, haloBytes: 0 },
+        { peer: OTHER, name: 'gar\x1b[31mage', region: '[0:1, 2:4]', computeMs: 2, haloBytes: 8 },
+      ],
+    },
+  ],
+  bytesPeerToPeer: 8,
+  bytesThroughCoordinator: 32,
+  predictedMs: 10,
+  lostPeers: [],
+  ...overrides,
+});
+
+export const member = (overrides: Partial<MemberView> = {}): MemberView => ({
+  id: SELF,
+  name: 'kitchen',
+  state: 'alive',
+  isSelf: true,
+  addresses: [],
+  macsPerSecond: 5e9,
+  models: ['double'],
+  queueDepth: 0,
+  activeRequests: 1,
+  memoryBytes: 1e8,
+  cpuPercent: 25,
+  version: '0.1.0',
+  lastSeenMs: 0,
+  ...overrides,
+});
+
+export interface FakePeer extends PeerPort {
+  readonly requests: InferRequest[];
+  readonly imports: { readonly options: ImportOptions; readonly bytes: Uint8Array; readonly file: string }[];
+}
+
+export interface FakeOptions {
+  readonly model?: FakeModel;
+  readonly members?: readonly MemberView[];
+  readonly isReady?: boolean;
+  /** Runs before the answer; may throw or wait. */
+  readonly beforeAnswer?: (request: InferRequest) => Promise<void>;
+  readonly onImport?: () => void;
+}
+
+export function fakePeer(options: FakeOptions = {}): FakePeer {
+  const model = options.model ?? DOUBLING;
+  const requests: FakePeer['requests'] = [];
+  const imports: FakePeer['imports'] = [];
+  const view = (name: string): ModelView => ({
+    id: MODEL_ID,
+    name,
+    description: 'doubles',
+    weights: model.weights,
+    task: model.task.kind,
+    inputs: model.inputs,
+    outputs: model.inputs.map((input) => ({ ...input, name: 'y' })),
+    bytesHeld: 500,
+    bytesTotal: 1000,
+    holders: [SELF, OTHER],
+  });
+  const known = (name: string): void => {
+    if (name !== 'double') throw new MeshError('MODEL_NOT_FOUND', `no peer has a model "${name}"`);
+  };
+  return {
+    requests,
+    imports,
+    self: { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0' },
+    ready: () => options.isReady ?? true,
+    members: () => options.members ?? [member()],
+    models: () => Promise.resolve([view('double')]),
+    // eslint-disable-next-line @typescript-eslint/require-await
+    taskOf: async (name) => {
+      known(name);
+      return model;
+    },
+    importOnnx: async (file, given, onProgress) => {
+      imports.push({ options: given, bytes: await readFile(file), file });
+      options.onImport?.();
+      onProgress('hashing', 1, 2);
+      return view(given.name);
+    },
+    infer: async (request) => {
+      requests.push(request);
+      known(request.model);
+      request.onProgress?.('computing', 1, 2);
+      await options.beforeAnswer?.(request);
+      const [first] = request.inputs.values();
+      const doubled = numberValues(first!).map((value) => value * 2);
+      const requestId = request.requestId ?? ('0'.repeat(32) as RequestId);
+      return { requestId, outputs: new Map([['y', fromFloat32(first!.shape, doubled)]]), report: report() };
+    },
+  };
+}
+
+export const startFakeApi = (peer: PeerPort, overrides: Partial<ApiOptions> = {}): Promise<Api> =>
+  startApi(peer, {
+    host: '127.0.0.1',
+    port: 0,
+    temporaryFolder: join(tmpdir(), `tilemesh-test-${process.pid}`),
+    limits: API_LIMITS,
+    onError: () => undefined,
+    ...overrides,
+  });
