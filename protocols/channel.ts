@@ -88,6 +88,12 @@ export class Channel {
     }
   }
 
+  /** Refuses before work is put into a message that would not be taken. @throws MeshError OVERLOADED */
+  checkRoom(peer: PeerId): void {
+    const outbound = this.#outbound.get(peer);
+    if (outbound?.hasRoomFor(1) === false) throw outbound.overload();
+  }
+
   /** Bytes that wait for a peer. */
   queuedBytes(peer: PeerId): number {
     return this.#outbound.get(peer)?.queuedBytes ?? 0;

@@ -60,8 +60,12 @@ export class Mailbox<M> {
    * PAYLOAD_TOO_LARGE, CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE after `stop`.
    */
   async send(peer: PeerId, message: M, signal?: AbortSignal): Promise<void> {
-    if (peer === this.#channel.self) this.#deliverSoon(message);
-    else await this.#post(peer, this.#encode(message), signal);
+    if (peer === this.#channel.self) {
+      this.#deliverSoon(message);
+      return;
+    }
+    this.#channel.checkRoom(peer);
+    await this.#post(peer, this.#encode(message), signal);
   }
 
   /** Sends to many peers, encoding once. Resolves to the failures, by peer; see `send`. */

@@ -61,6 +61,23 @@ export class Outbound {
     return this.#queuedBytes;
   }
 
+  /** Whether a shipment of this size would be taken. */
+  hasRoomFor(byteLength: number): boolean {
+    const { maxQueuedBytes, maxQueuedShipments } = this.#limits;
+    if (this.#queuedShipments === 0) return true;
+    return this.#queuedShipments < maxQueuedShipments && this.#queuedBytes + byteLength <= maxQueuedBytes;
+  }
+
+  /** Why a shipment was not taken. */
+  overload(): MeshError {
+    return new MeshError(
+      'OVERLOADED',
+      `${this.#queuedBytes} bytes already wait for peer ${this.#peer}, which reads too slowly; ` +
+        'retry later or use other peers',
+      { details: { peer: this.#peer } },
+    );
+  }
+
   /**
    * Resolves when all frames have been handed to the stream. Cancelling takes effect between frames.
    * @throws MeshError OVERLOADED when the queue is full, PEER_LOST, CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE when stopped.
@@ -68,19 +85,7 @@ export class Outbound {
   send(frames: Iterable<Frame>, byteLength: number, signal?: AbortSignal): Promise<void> {
     if (this.#isStopped) return Promise.reject(stopped());
     if (signal?.aborted === true) return Promise.reject(abortError(signal));
-    const { maxQueuedBytes, maxQueuedShipments } = this.#limits;
-    const isFull =
-      this.#queuedShipments >= maxQueuedShipments ||
-      (this.#queuedShipments > 0 && this.#queuedBytes + byteLength > maxQueuedBytes);
-    if (isFull) {
-      return Promise.reject(
-        new MeshError(
-          'OVERLOADED',
-          `${this.#queuedBytes} bytes already wait for peer ${this.#peer}, which reads too slowly; retry later or use other peers`,
-          { details: { peer: this.#peer } },
-        ),
-      );
-    }
+    if (!this.hasRoomFor(byteLength)) return Promise.reject(this.overload());
     this.#queuedShipments += 1;
     this.#queuedBytes += byteLength;
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
