@@ -120,7 +120,10 @@ async function readEvents(base: URL, response: Response, onProgress: ProgressLis
     const lines = createInterface({ input: Readable.fromWeb(response.body), crlfDelay: Infinity });
     for await (const line of lines) {
       const event = JSON.parse(line) as ApiEvent;
-      if (event.event === 'result') return event;
+      if (event.event === 'result') {
+        const { event: _event, ...result } = event;
+        return result;
+      }
       if (event.event === 'error') throw refusal(event, base);
       onProgress(event.stage, event.completed, event.total);
     }

@@ -1,4 +1,5 @@
 /** Text for people: cleaned, measured, aligned. */
+import { stripVTControlCharacters } from 'node:util';
 import type { Style, Terminal } from './terminal.ts';
 
 const MAX_SHOWN = 120;
@@ -7,7 +8,7 @@ const UNSAFE = /[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /** Text from the network as it may be shown: what could move the cursor or hide something is removed. */
 export function clean(text: string, maxLength = MAX_SHOWN): string {
-  const safe = text.replaceAll(UNSAFE, '');
+  const safe = stripVTControlCharacters(text).replaceAll(UNSAFE, '');
   return safe.length <= maxLength ? safe : `${safe.slice(0, maxLength - 1)}…`;
 }
 
