@@ -6,10 +6,10 @@
 import type { PeerId as Libp2pPeerId, PeerInfo, TypedEventTarget, Libp2pEvents, Connection } from '@libp2p/interface';
 import type { MulticastDNSComponents } from '@libp2p/mdns';
 import { peerIdFromString } from '@libp2p/peer-id';
-import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
-import { MeshError } from '../core/errors.ts';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { asPeerId, type PeerId } from '../core/ids.ts';
 import type { Logger } from '../observability/logger.ts';
+import { destination, parseAddress, reachable } from './addresses.ts';
 import { Multicast, type MulticastState } from './multicast.ts';
 
 export interface DiscoveryInit {
@@ -46,7 +46,6 @@ const DIAL_TIMEOUT_MS = 20_000;
 /** Who was neither seen nor connected for this long is no longer dialled. */
 const FORGET_MS = 600_000;
 const MAX_TARGETS = 512;
-const MAX_ADDRESSES = 16;
 
 /** Whom to dial, and how that goes. */
 interface Target {
@@ -67,26 +66,6 @@ export function retryPauseMs(failures: number, addresses: number, jitter: number
   const rounds = Math.floor(failures / Math.max(1, addresses));
   if (failures % Math.max(1, addresses) !== 0) return 0;
   return Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(rounds - 1, 10)) * (0.75 + jitter / 2);
-}
-
-/** `10.0.0.7:4001`, `board-7:4001` or a multiaddress. @throws MeshError INVALID_CONFIG. */
-export function parseAddress(text: string): Multiaddr {
-  const [, host, port] = /^([\w.-]+):(\d{1,5})$/.exec(text) ?? [];
-  try {
-    if (host === undefined || port === undefined) return multiaddr(text);
-    return multiaddr(`/${/^[\d.]+$/.test(host) ? 'ip4' : 'dns4'}/${host}/tcp/${port}`);
-  } catch (cause) {
-    const message = `'${text}' is no address of a peer: write it as HOST:PORT or /ip4/ADDRESS/tcp/PORT`;
-    throw new MeshError('INVALID_CONFIG', message, { cause });
-  }
-}
-
-const isLoopback = (address: Multiaddr): boolean => address.toString().startsWith('/ip4/127.');
-
-/** What another machine can be reached at; its loopback addresses only when there is nothing else. */
-export function reachable(addresses: readonly Multiaddr[]): readonly Multiaddr[] {
-  const remote = addresses.filter((address) => !isLoopback(address));
-  return (remote.length > 0 ? remote : addresses).slice(0, MAX_ADDRESSES);
 }
 
 /** A libp2p service. */
@@ -285,13 +264,6 @@ const newTarget = (peer: PeerId | null, addresses: readonly Multiaddr[], isListe
   timer: undefined,
   isDialling: false,
 });
-
-/** An address names the peer expected there, so that nobody else can answer in its place. */
-function destination(peer: PeerId | null, address: Multiaddr | undefined): Libp2pPeerId | Multiaddr {
-  if (address === undefined) return peerIdFromString(peer!);
-  if (peer === null || address.toString().includes('/p2p/')) return address;
-  return address.encapsulate(`/p2p/${peer}`);
-}
 
 /** A listed address may be this peer's own. */
 const isSelf = (error: unknown): boolean =>

@@ -1,65 +1,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
-import { generateKeyPair } from '@libp2p/crypto/keys';
-import { health, type HealthService } from '../../../protocols/health/service.ts';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { MeshError } from '../../../src/core/errors.ts';
-import { createHost, startHost, type Host, type HostOptions } from '../../../src/mesh/host.ts';
-import { Membership } from '../../../src/mesh/membership.ts';
-import { silentLogger } from '../../../src/observability/logger.ts';
-
-interface Services extends Record<string, unknown> {
-  readonly health: HealthService;
-}
-
-interface Board {
-  readonly host: Host<Services>;
-  readonly membership: Membership;
-}
-
-interface BoardOptions {
-  readonly mesh?: string;
-  readonly version?: string;
-  readonly bootstrap?: readonly string[];
-  readonly mdns?: boolean;
-  readonly port?: number;
-}
+import { createBoard, type Board, type BoardOptions } from './board.ts';
 
 let boards: Board[] = [];
 
-/** A peer without work: host, health and membership. Without multicast unless asked for. */
 async function board(name: string, options: BoardOptions = {}): Promise<Board> {
-  const { mesh = 'test', version = '0.1.0', bootstrap = [], mdns = false, port = 0 } = options;
-  const hostOptions: HostOptions<Services> = {
-    privateKey: await generateKeyPair('Ed25519'),
-    mesh,
-    listen: { port, addresses: mdns ? [] : ['127.0.0.1'] },
-    discovery: { mdns, bootstrap },
-    services: { health: health() },
-    logger: silentLogger(),
-  };
-  const host = await createHost(hostOptions);
-  const membership = new Membership({
-    host,
-    health: host.services.health,
-    local: {
-      mesh,
-      name,
-      version,
-      state: 'alive',
-      startedAtMs: Date.now(),
-      macsPerSecond: 1e9,
-      memoryBudgetBytes: 1e9,
-      queueDepth: 0,
-      activeRequests: 0,
-      models: [],
-    },
-    logger: silentLogger(),
-  });
-  boards.push({ host, membership });
-  membership.start();
-  await startHost(host, hostOptions);
-  return { host, membership };
+  const made = await createBoard(name, options);
+  boards.push(made);
+  await made.start();
+  return made;
 }
 
 /** Resolves when the condition holds for the membership, checked whenever it changes; rejects after `limitMs`. */
@@ -145,6 +99,35 @@ describe('mesh/membership', function () {
     await Promise.all([sees(first, 2, 5_000), sees(second, 2, 5_000)]);
   });
 
+  it('notices at once that a process was killed, in seconds that one froze, and takes it back when it thaws', async () => {
+    const first = await board('a');
+    const [killed, frozen] = [await spawnBoard(first), await spawnBoard(first)];
+    try {
+      await sees(first, 3, 10_000);
+      const states = () => first.membership.members().map(({ state }) => state);
+
+      const killedMs = performance.now();
+      const lost = Promise.withResolvers<number>();
+      const stop = first.membership.on('lost', () => lost.resolve(performance.now() - killedMs));
+      killed.kill('SIGKILL');
+      await sees(first, 2, 500);
+      console.log(`      kill noticed after ${(await lost.promise).toFixed(0)} ms`);
+      stop();
+
+      const frozenMs = performance.now();
+      frozen.kill('SIGSTOP');
+      await until(first, 'both failed', () => states().filter((state) => state === 'failed').length === 2, 5_000);
+      console.log(`      freeze noticed after ${(performance.now() - frozenMs).toFixed(0)} ms`);
+
+      const thawedMs = performance.now();
+      frozen.kill('SIGCONT');
+      await sees(first, 2, 8_000);
+      console.log(`      back ${(performance.now() - thawedMs).toFixed(0)} ms after the thaw`);
+    } finally {
+      for (const child of [killed, frozen]) child.kill('SIGKILL');
+    }
+  });
+
   it('finds a peer that starts after those that look for it, and is not confused by its own address', async () => {
     const port = await freePort();
     const address = `127.0.0.1:${port}`;
@@ -167,7 +150,7 @@ describe('mesh/membership', function () {
     });
   }
 
-  it('tells others at once that it drains, and measures how far they are', async () => {
+  it('tells others at once that it drains', async () => {
     const first = await board('a');
     const second = await board('b', { bootstrap: [addressOf(first)] });
     await Promise.all([sees(first, 2, 5_000), sees(second, 2, 5_000)]);
@@ -190,6 +173,14 @@ describe('mesh/membership', function () {
     }
   });
 });
+
+/** A board in a process of its own that knows `other`, once it listens. */
+async function spawnBoard(other: Board): Promise<ChildProcess> {
+  const script = fileURLToPath(new URL('board.ts', import.meta.url));
+  const child = spawn(process.execPath, [script, addressOf(other)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(createInterface(child.stdout), 'line', { signal: AbortSignal.timeout(15_000) });
+  return child;
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

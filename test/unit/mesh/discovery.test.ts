@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { multiaddr } from '@multiformats/multiaddr';
+import fc from 'fast-check';
+import { MeshError } from '../../../src/core/errors.ts';
+import { parseAddress, reachable } from '../../../src/mesh/addresses.ts';
+import { retryPauseMs } from '../../../src/mesh/discovery.ts';
+import { questionPauseMs, serviceTag } from '../../../src/mesh/multicast.ts';
+
+describe('mesh/discovery', () => {
+  for (const [text, expected] of [
+    ['10.0.0.7:4001', '/ip4/10.0.0.7/tcp/4001'],
+    ['board-7.local:4001', '/dns4/board-7.local/tcp/4001'],
+    ['/ip4/10.0.0.7/tcp/4001', '/ip4/10.0.0.7/tcp/4001'],
+  ] as const) {
+    it(`reads ${text} as an address`, () => {
+      assert.equal(parseAddress(text).toString(), expected);
+    });
+  }
+
+  for (const text of ['', 'board', '10.0.0.7', '300.0.0.1:1', '/ip4/x']) {
+    it(`refuses ${JSON.stringify(text)} as an address`, () => {
+      assert.throws(
+        () => parseAddress(text),
+        (error) => error instanceof MeshError && error.code === 'INVALID_CONFIG',
+      );
+    });
+  }
+
+  it('dials loopback addresses only of peers that have no other', () => {
+    const loopback = multiaddr('/ip4/127.0.0.1/tcp/1');
+    const lan = multiaddr('/ip4/192.168.1.7/tcp/1');
+    assert.deepEqual(reachable([loopback, lan]), [lan]);
+    assert.deepEqual(reachable([loopback]), [loopback]);
+  });
+
+  it('tries all addresses of a peer before it pauses, and pauses longer each round, four seconds at most', () => {
+    const pauses = [1, 2, 3, 4, 5, 6].map((failures) => retryPauseMs(failures, 2, 0.5));
+    assert.deepEqual(pauses, [0, 250, 0, 500, 0, 1_000]);
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1e6 }),
+        fc.integer({ min: 1, max: 16 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (failures, addresses, jitter) => {
+          const pauseMs = retryPauseMs(failures, addresses, jitter);
+          assert.ok(pauseMs === 0 ? failures % addresses !== 0 : pauseMs >= 187 && pauseMs <= 5_000);
+        },
+      ),
+    );
+  });
+});
+
+describe('mesh/multicast', () => {
+  it('asks nine times in ten seconds, then every minute, or every five seconds while alone', () => {
+    const pauses = Array.from({ length: 9 }, (_, index) => questionPauseMs(index + 1, true));
+    assert.equal(
+      pauses.reduce((sum, pause) => sum + pause, 0),
+      10_000,
+    );
+    assert.equal(questionPauseMs(10, false), 60_000);
+    assert.equal(questionPauseMs(10, true), 5_000);
+  });
+
+  it('has a service name of its own for every mesh', () => {
+    assert.equal(serviceTag('default'), '_tilemesh-default._udp.local');
+  });
+});
