@@ -160,7 +160,7 @@ export class Outbound {
     // Receivers send nothing but credit. Reading also notices when they end the stream.
     stream
       .read((frame) => {
-        if (this.#credit === undefined) return;
+        if (this.#credit === undefined || this.#stream !== stream) return;
         this.#creditBytes = Math.min(this.#credit.windowBytes, this.#creditBytes + this.#credit.parse(frame));
         this.#wake?.();
       })

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import * as blobs from '../../../protocols/blobs/constants.ts';
+import * as election from '../../../protocols/election/constants.ts';
+import * as health from '../../../protocols/health/constants.ts';
+import * as pieces from '../../../protocols/pieces/constants.ts';
+import * as plan from '../../../protocols/plan/constants.ts';
+
+describe('protocols/README.md', () => {
+  it('lists every protocol with the limit the code has', async () => {
+    const readme = await readFile(path.resolve(import.meta.dirname, '../../../protocols/README.md'), 'utf8');
+    const rows = [...readme.matchAll(/^\| `(\/tilemesh\/\S+)` .* (\d+) +\|$/gm)].map(([, id, limit]) => [
+      id,
+      Number(limit),
+    ]);
+    const constants = [election, plan, pieces, blobs, health];
+    assert.deepEqual(
+      rows,
+      constants.map(({ PROTOCOL_ID, MAX_FRAME_BYTES }) => [PROTOCOL_ID, MAX_FRAME_BYTES]),
+    );
+  });
+});
