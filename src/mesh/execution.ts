@@ -2,7 +2,6 @@
  * One participant's share of one attempt at one request. Dataflow: a tile runs when its input regions are complete, and its
  * output goes straight to whoever needs it.
  */
-import type { Kernel } from '../../kernels/kernel.ts';
 import type { Piece } from '../../protocols/pieces/messages.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import { copyBox, extract } from '../core/geometry/copy.ts';
@@ -14,6 +13,7 @@ import { ELEMENT_BYTES } from '../core/tensor/data-type.ts';
 import { byteLength, strides, zeros, type Tensor } from '../core/tensor/tensor.ts';
 import type { ByteRange, ModelAccess, PieceChannel } from './ports.ts';
 import type { PreparedPlan } from './preparation.ts';
+import type { ProgramShelf } from './program-shelf.ts';
 
 /** Which attempt at which request. */
 export interface AttemptId {
@@ -38,7 +38,7 @@ export interface ExecutionSetup {
   readonly self: PeerId;
   readonly coordinator: PeerId;
   readonly prepared: PreparedPlan;
-  readonly kernel: Kernel;
+  readonly shelf: ProgramShelf;
   readonly models: ModelAccess;
   readonly pieces: PieceChannel;
   readonly signal: AbortSignal;
@@ -69,6 +69,7 @@ export class Execution {
   readonly #waiting = new Map<string, Waiting>();
   readonly #done: TileReport[] = [];
   #tilesLeft: number;
+  #giveBack = (): void => undefined;
   readonly #finished = Promise.withResolvers<readonly TileReport[]>();
 
   constructor(setup: ExecutionSetup) {
@@ -98,12 +99,18 @@ export class Execution {
 
   /** Weights and programs of all tiles. @throws MeshError of the model store and the kernel. */
   async prepare(onProgress: (completedBytes: number, totalBytes: number) => void): Promise<void> {
-    const { kernel, models, prepared, signal } = this.#setup;
+    const { shelf, models, prepared, signal } = this.#setup;
     const programs = [...this.#waiting.values()].map(({ task }) => task.tile.program);
     const ranges = programs.flatMap((program) => [...program.weights.values()].map(byteRange));
     const weights = await models.weights(prepared.plan.modelId, ranges, signal, onProgress);
-    for (const program of programs) await kernel.prepare(program, weights, signal);
+    this.#giveBack = await shelf.take(programs, weights, signal);
     if (this.#tilesLeft === 0) this.#finished.resolve([]);
+  }
+
+  /** Lets go of the programs. Call it once, when nothing is run any more. */
+  release(): void {
+    this.#giveBack();
+    this.#giveBack = () => undefined;
   }
 
   /** Whether a piece with this address is still waited for. */
@@ -144,12 +151,12 @@ export class Execution {
   }
 
   async #run({ task, feeds, haloBytes }: Waiting): Promise<void> {
-    const { kernel, signal, onTile } = this.#setup;
+    const { shelf, signal, onTile } = this.#setup;
     // Parameters belong to the plan, which outlives this run; the kernel takes over what it is given.
     const parameters = [...task.tile.parameters].map(
       ([name, value]) => [name, { ...value, bytes: value.bytes.slice() }] as const,
     );
-    const run = await kernel.run(task.tile.program.key, new Map([...feeds, ...parameters]), signal);
+    const run = await shelf.kernel.run(task.tile.program.key, new Map([...feeds, ...parameters]), signal);
     const sent = await this.#send(task, run.outputs);
     const report = { block: task.block, part: task.part, computeMs: run.computeMs, haloBytes, ...sent };
     this.#done.push(report);

@@ -1,5 +1,4 @@
 /** The three parts that every peer plays in requests, joined to one set of channels. */
-import type { Kernel } from '../../kernels/kernel.ts';
 import type { ElectionMessage } from '../../protocols/election/messages.ts';
 import type { PlanMessage } from '../../protocols/plan/messages.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -8,6 +7,7 @@ import { Entry } from './entry.ts';
 import { isAt, TO_ASSEMBLER, TO_COORDINATOR, TO_ENTRY } from './piece-address.ts';
 import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
 import { Preparation } from './preparation.ts';
+import type { ProgramShelf } from './program-shelf.ts';
 import { Worker } from './worker.ts';
 
 export interface PeerActorsParts {
@@ -16,7 +16,7 @@ export interface PeerActorsParts {
   readonly plans: MessageChannel<PlanMessage>;
   readonly pieces: PieceChannel;
   readonly models: ModelAccess;
-  readonly kernel: Kernel;
+  readonly shelf: ProgramShelf;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxRequests: number;

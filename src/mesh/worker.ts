@@ -1,5 +1,4 @@
 /** The participant: takes assignments, computes its tiles, refuses work of coordinators that have been replaced. */
-import type { Kernel } from '../../kernels/kernel.ts';
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import type { Assign, PlanMessage } from '../../protocols/plan/messages.ts';
 import { createFence, type Fence } from '../core/election/fence.ts';
@@ -9,6 +8,7 @@ import type { Logger } from '../observability/logger.ts';
 import { Execution, type AttemptId } from './execution.ts';
 import type { MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
 import type { Preparation } from './preparation.ts';
+import type { ProgramShelf } from './program-shelf.ts';
 
 export interface WorkerParts {
   readonly members: MemberDirectory;
@@ -16,7 +16,7 @@ export interface WorkerParts {
   readonly pieces: PieceChannel;
   readonly models: ModelAccess;
   readonly preparation: Preparation;
-  readonly kernel: Kernel;
+  readonly shelf: ProgramShelf;
   readonly logger: Logger;
   /** Attempts in hand at a time; further ones are refused. */
   readonly maxExecutions: number;
@@ -129,11 +129,12 @@ export class Worker {
       if (!running.abort.signal.aborted) await this.#explain(from, id, isReady, toMeshError(error));
     } finally {
       this.#drop(running, 'done');
+      running.execution?.release();
     }
   }
 
   async #prepare(running: Running, message: Assign): Promise<Execution> {
-    const { members, pieces, models, kernel, preparation } = this.#parts;
+    const { members, pieces, models, shelf, preparation } = this.#parts;
     const { signal } = running.abort;
     const prepared = await preparation.plan(message.plan, signal);
     const execution = new Execution({
@@ -141,7 +142,7 @@ export class Worker {
       self: members.self,
       coordinator: running.coordinator,
       prepared,
-      kernel,
+      shelf,
       models,
       pieces,
       signal,
@@ -149,10 +150,10 @@ export class Worker {
         void this.#reply(running.coordinator, { kind: 'progress', ...running.id, block, part, computeMs });
       },
     });
+    running.execution = execution;
     await execution.prepare((completedBytes, totalBytes) => {
       void this.#reply(running.coordinator, { kind: 'preparing', ...running.id, completedBytes, totalBytes });
     });
-    running.execution = execution;
     return execution;
   }
 

@@ -1,0 +1,50 @@
+/** The membership as the actors of a request see it: whom to give work, what they are called, when they are lost. */
+import type { ModelId, PeerId } from '../core/ids.ts';
+import type { Announcement } from './model-library.ts';
+import type { Membership } from './membership.ts';
+import type { MemberDirectory, MemberProfile } from './ports.ts';
+
+export class Directory implements MemberDirectory {
+  readonly #membership: Membership;
+
+  constructor(membership: Membership) {
+    this.#membership = membership;
+  }
+
+  get self(): PeerId {
+    return this.#membership.self;
+  }
+
+  available(): readonly MemberProfile[] {
+    return this.#membership.view().members.map(({ peer, heartbeat }) => ({
+      peer,
+      name: heartbeat.name,
+      macsPerSecond: Math.max(1, heartbeat.macsPerSecond),
+      memoryBudgetBytes: heartbeat.memoryBudgetBytes,
+      queueDepth: heartbeat.queueDepth,
+      models: new Set<ModelId>(heartbeat.models.map(({ id }) => id)),
+    }));
+  }
+
+  /** Models that the other members say they hold. */
+  announcements(): readonly Announcement[] {
+    return this.#membership
+      .view()
+      .members.filter(({ peer }) => peer !== this.self)
+      .flatMap(({ peer, heartbeat }) => heartbeat.models.map((model) => ({ ...model, peer })));
+  }
+
+  nameOf(peer: PeerId): string {
+    const member = this.#membership.members().find((status) => status.peer === peer);
+    return member?.heartbeat?.name ?? peer;
+  }
+
+  onLost(listener: (peer: PeerId) => void): () => void {
+    const stops = [this.#membership.on('lost', listener), this.#membership.on('down', listener)];
+    return () => stops.forEach((stop) => stop());
+  }
+
+  onFound(listener: (peer: PeerId) => void): () => void {
+    return this.#membership.on('up', listener);
+  }
+}

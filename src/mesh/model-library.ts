@@ -1,0 +1,139 @@
+/**
+ * The models that a peer can run, wherever they are: in its own store, announced by other members, or shipped with the
+ * program. What is missing here is fetched when it is needed.
+ */
+import { isZooName, ZOO } from '../../models/zoo/index.ts';
+import { MeshError } from '../core/errors.ts';
+import type { Graph } from '../core/graph/graph.ts';
+import { isModelId, type ModelId, type PeerId } from '../core/ids.ts';
+import type { HeldModel } from '../core/membership/heartbeat.ts';
+import type { ModelFetcher } from './model-store/fetcher.ts';
+import type { ModelStore, StoredModel } from './model-store/model-store.ts';
+import type { ByteRange, ModelAccess } from './ports.ts';
+import type { WeightFile } from '../../kernels/kernel.ts';
+
+/** A model that another member says it holds some of. */
+export interface Announcement extends HeldModel {
+  readonly peer: PeerId;
+}
+
+export interface LibraryParts {
+  readonly store: ModelStore;
+  readonly fetcher: ModelFetcher;
+  /** What the other members announce now. */
+  readonly announcements: () => readonly Announcement[];
+  /** Told when the set of models here has changed. */
+  readonly onChange: () => void;
+}
+
+export type OnProgress = (stage: string, completed: number, total: number) => void;
+
+export class ModelLibrary implements ModelAccess {
+  readonly #parts: LibraryParts;
+  readonly #zooImports = new Map<string, Promise<StoredModel>>();
+
+  constructor(parts: LibraryParts) {
+    this.#parts = parts;
+  }
+
+  /** What this peer announces. */
+  held(): HeldModel[] {
+    return this.#parts.store.list().map(({ id, manifest, bytesHeld }) => ({
+      id,
+      name: manifest.name,
+      bytesHeld,
+      bytesTotal: manifest.blob.byteLength,
+    }));
+  }
+
+  /** Models that anybody in the mesh holds. */
+  known(): ModelId[] {
+    const ids = [...this.held(), ...this.#parts.announcements()].map(({ id }) => id);
+    return [...new Set(ids)].sort();
+  }
+
+  /** Other members that hold some of a model, those with the most of it first. */
+  holders(id: ModelId): PeerId[] {
+    return this.#parts
+      .announcements()
+      .filter((announcement) => announcement.id === id)
+      .sort((a, b) => b.bytesHeld - a.bytesHeld || (a.peer < b.peer ? -1 : 1))
+      .map(({ peer }) => peer);
+  }
+
+  /**
+   * The model of that name or id, its manifest and graph here: this peer's own first, then what members announce, then what
+   * comes with the program.
+   * @throws MeshError MODEL_NOT_FOUND naming the models there are.
+   */
+  async find(nameOrId: string, signal: AbortSignal, onProgress: OnProgress = () => undefined): Promise<StoredModel> {
+    const { store, fetcher } = this.#parts;
+    const announced = this.#announcedAs(nameOrId);
+    const isHere = this.held().some(({ id, name }) => id === nameOrId || name === nameOrId);
+    if (isHere) return store.get(store.resolve(nameOrId));
+    if (announced !== undefined) {
+      onProgress('fetching the model', 0, 0);
+      const model = await fetcher.ensureModel(announced, signal);
+      this.#parts.onChange();
+      return model;
+    }
+    if (isZooName(nameOrId)) return this.#fromZoo(nameOrId, signal, onProgress);
+    const names = new Set([...this.held(), ...this.#parts.announcements()].map(({ name }) => name));
+    for (const name of Object.keys(ZOO)) names.add(name);
+    throw new MeshError(
+      'MODEL_NOT_FOUND',
+      `there is no model "${nameOrId}" in the mesh: import it with "tilemesh import FILE.onnx --name ${nameOrId}", or use one of: ${[...names].sort().join(', ')}`,
+    );
+  }
+
+  /** The id that most members mean by a name. */
+  #announcedAs(nameOrId: string): ModelId | undefined {
+    const votes = new Map<ModelId, number>();
+    for (const { id, name } of this.#parts.announcements()) {
+      if (id === nameOrId || name === nameOrId) votes.set(id, (votes.get(id) ?? 0) + 1);
+    }
+    const ranked = [...votes].sort(([a, votesA], [b, votesB]) => votesB - votesA || (a < b ? -1 : 1));
+    return ranked[0]?.[0] ?? (isModelId(nameOrId) && this.#parts.store.has(nameOrId) ? nameOrId : undefined);
+  }
+
+  /** Builds a network of the zoo into the store; requests that come meanwhile wait for the same import. */
+  async #fromZoo(name: string, signal: AbortSignal, onProgress: OnProgress): Promise<StoredModel> {
+    let importing = this.#zooImports.get(name);
+    if (importing === undefined) {
+      importing = this.#parts.store.importZoo(name, {
+        onProgress: (completed, total) => onProgress(`making the weights of ${name}`, completed, total),
+      });
+      this.#zooImports.set(name, importing);
+      importing
+        .then(
+          () => this.#parts.onChange(),
+          () => undefined,
+        )
+        .finally(() => this.#zooImports.delete(name));
+    }
+    const model = await importing;
+    signal.throwIfAborted();
+    return model;
+  }
+
+  async graph(id: ModelId, signal: AbortSignal): Promise<Graph> {
+    const { store, fetcher } = this.#parts;
+    if (!store.has(id)) {
+      await fetcher.ensureModel(id, signal);
+      this.#parts.onChange();
+    }
+    return store.graph(id);
+  }
+
+  async weights(
+    id: ModelId,
+    ranges: readonly ByteRange[],
+    signal: AbortSignal,
+    onProgress: (completedBytes: number, totalBytes: number) => void,
+  ): Promise<WeightFile | null> {
+    const { store, fetcher } = this.#parts;
+    if (ranges.length === 0) return null;
+    await fetcher.ensureRanges(id, ranges, signal, onProgress);
+    return store.weightFile(id);
+  }
+}

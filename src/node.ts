@@ -1,0 +1,223 @@
+/**
+ * The composition root: the one place where configuration, libp2p, kernels and the actors of the mesh meet. A peer is made
+ * of these parts and nothing else; read this file first.
+ */
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { createOnnxRuntimeKernel } from '../kernels/onnxruntime/kernel.ts';
+import type { Kernel } from '../kernels/kernel.ts';
+import { measureSpeed } from '../kernels/profile.ts';
+import { createReferenceKernel } from '../kernels/reference/kernel.ts';
+import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
+import { election, type ElectionService } from '../protocols/election/service.ts';
+import { health, type HealthService } from '../protocols/health/service.ts';
+import { pieces, type PiecesService } from '../protocols/pieces/service.ts';
+import { plan, type PlanService } from '../protocols/plan/service.ts';
+import { API_LIMITS } from './api/limits.ts';
+import type { PeerPort } from './api/port.ts';
+import { startApi } from './api/server.ts';
+import type { ResolvedConfig } from './config/load.ts';
+import { asPeerId } from './core/ids.ts';
+import { Directory } from './mesh/directory.ts';
+import { createHost, startHost } from './mesh/host.ts';
+import { loadIdentity, lockFolder } from './mesh/identity.ts';
+import { Membership } from './mesh/membership.ts';
+import { ModelLibrary } from './mesh/model-library.ts';
+import { ModelFetcher } from './mesh/model-store/fetcher.ts';
+import { ModelStore } from './mesh/model-store/model-store.ts';
+import { blobProvider } from './mesh/model-store/provider.ts';
+import { Replicator, REPLICATOR_DEFAULTS } from './mesh/model-store/replicator.ts';
+import { PeerActors } from './mesh/peer-actors.ts';
+import { SYSTEM_CLOCK } from './mesh/ports.ts';
+import { ProgramShelf } from './mesh/program-shelf.ts';
+import { createLogger } from './observability/logger.ts';
+import { createPeerPort } from './peer-port.ts';
+
+/** A running peer. */
+export interface Peer extends PeerPort {
+  /** `http://127.0.0.1:8470` */
+  readonly apiUrl: string;
+  /** Leaves the mesh, cancels what is under way and releases everything. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+interface Services extends Record<string, unknown> {
+  readonly election: ElectionService;
+  readonly plan: PlanService;
+  readonly pieces: PiecesService;
+  readonly blobs: BlobsService;
+  readonly health: HealthService;
+}
+
+/** How often what this peer says of itself is brought up to date. */
+const LOAD_INTERVAL_MS = 500;
+
+async function programVersion(): Promise<string> {
+  for (const path of ['../package.json', '../../package.json']) {
+    const text = await readFile(new URL(path, import.meta.url), 'utf8').catch(() => undefined);
+    if (text !== undefined) return (JSON.parse(text) as { readonly version: string }).version;
+  }
+  return '0.0.0';
+}
+
+function createKernel({ name, lanes, threads }: ResolvedConfig['kernel']): Kernel {
+  if (name === 'reference') return createReferenceKernel();
+  return createOnnxRuntimeKernel({ lanes: lanes || 1, threadsPerLane: threads || availableParallelism() });
+}
+
+/** Undoes steps in the opposite order, whatever becomes of each. */
+class Undo {
+  readonly #steps: (() => unknown)[] = [];
+  #done: Promise<void> | undefined;
+
+  add(step: () => unknown): void {
+    this.#steps.push(step);
+  }
+
+  run(): Promise<void> {
+    this.#done ??= this.#runAll();
+    return this.#done;
+  }
+
+  async #runAll(): Promise<void> {
+    for (const step of this.#steps.reverse()) {
+      try {
+        await step();
+      } catch {
+        // The next step must be undone all the same.
+      }
+    }
+  }
+}
+
+/**
+ * Starts a peer: it listens, looks for others, and takes requests as soon as it is ready.
+ * @throws MeshError DATA_FOLDER_IN_USE, PORT_IN_USE, INVALID_CONFIG, STORAGE_FAILED.
+ */
+export async function createPeer(config: ResolvedConfig): Promise<Peer> {
+  const undo = new Undo();
+  try {
+    return await assemble(config, undo);
+  } catch (error) {
+    await undo.run();
+    throw error;
+  }
+}
+
+async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
+  const version = await programVersion();
+  const logger = createLogger(config.log.level);
+  const lock = await lockFolder(config.data);
+  undo.add(() => lock.release());
+  const privateKey = await loadIdentity(config.data);
+  const store = await ModelStore.open(config.data, (error) => logger.warn({ code: error.code }, error.message));
+  undo.add(() => store.close());
+  const kernel = createKernel(config.kernel);
+  undo.add(() => kernel.close());
+
+  const host = await createHost<Services>({
+    privateKey,
+    mesh: config.mesh,
+    listen: config.listen,
+    discovery: config.discovery,
+    logger,
+    services: { election: election(), plan: plan(), pieces: pieces(), blobs: blobs(), health: health() },
+  });
+  const { services } = host;
+  const membership = new Membership({
+    host,
+    health: services.health,
+    logger: logger.child({ actor: 'membership' }),
+    local: {
+      mesh: config.mesh,
+      name: config.name,
+      version,
+      state: 'joining',
+      startedAtMs: Date.now(),
+      macsPerSecond: 0,
+      memoryBudgetBytes: config.memory.budgetBytes,
+      queueDepth: 0,
+      activeRequests: 0,
+      models: [],
+    },
+  });
+  const directory = new Directory(membership);
+
+  const announce = (): void => membership.setLocal({ models: library.held() });
+  const fetcher = new ModelFetcher({
+    store,
+    source: services.blobs,
+    holders: (id) => library.holders(id),
+    onLie: (peer, error) => membership.penalise(peer, 20, error.message),
+  });
+  undo.add(() => fetcher.close());
+  const library: ModelLibrary = new ModelLibrary({
+    store,
+    fetcher,
+    announcements: () => directory.announcements(),
+    onChange: announce,
+  });
+  services.blobs.provide(blobProvider(store));
+
+  const actors = new PeerActors({
+    members: directory,
+    elections: services.election,
+    plans: services.plan,
+    pieces: services.pieces,
+    models: library,
+    shelf: new ProgramShelf(kernel, config.memory.budgetBytes / 2),
+    clock: SYSTEM_CLOCK,
+    logger,
+    maxRequests: config.requests.maxQueued,
+  });
+  actors.start();
+  undo.add(() => actors.stop());
+
+  membership.start();
+  await startHost(host, config);
+  undo.add(() => host.stop());
+  undo.add(() => membership.stop());
+
+  const replicator = new Replicator(
+    {
+      self: directory.self,
+      store,
+      fetcher,
+      models: () => library.known(),
+      members: () => directory.available().map(({ peer }) => peer),
+      isIdle: () => actors.load === 0,
+      onFailure: (model, { code, message }) => logger.debug({ model, code }, message),
+    },
+    { ...REPLICATOR_DEFAULTS, copies: config.models.copies, budgetBytes: config.models.diskBudgetBytes },
+  );
+  replicator.start();
+  undo.add(() => replicator.stop());
+
+  const self = { id: asPeerId(host.peerId.toString()), name: config.name, mesh: config.mesh, version };
+  const port = createPeerPort({
+    self,
+    membership,
+    store,
+    library,
+    entry: actors.entry,
+    defaultDeadlineMs: config.requests.defaultDeadlineMs,
+    onModelsChanged: announce,
+  });
+  const api = await startApi(port, {
+    ...config.api,
+    temporaryFolder: join(config.data, 'uploads'),
+    limits: API_LIMITS,
+    onError: ({ code, message }) => logger.debug({ code }, message),
+  });
+  undo.add(() => api.close());
+
+  const macsPerSecond = await measureSpeed(kernel, AbortSignal.timeout(30_000));
+  membership.setLocal({ state: 'alive', macsPerSecond, apiAddress: api.url, models: library.held() });
+  const timer = setInterval(() => {
+    const { load } = actors;
+    membership.setLocal({ queueDepth: load, activeRequests: actors.entry.load, models: library.held() });
+  }, LOAD_INTERVAL_MS);
+  undo.add(() => clearInterval(timer));
+  return { ...port, apiUrl: api.url, stop: () => undo.run() };
+}

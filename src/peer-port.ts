@@ -1,0 +1,113 @@
+/** One running peer as the HTTP API and the library see it. */
+import { randomBytes } from 'node:crypto';
+import type {
+  ImportOptions,
+  InferRequest,
+  InferResult,
+  MemberView,
+  ModelTask,
+  ModelView,
+  PeerPort,
+} from './api/port.ts';
+import type { ProgressListener } from './api/port.ts';
+import type { RequestId } from './core/ids.ts';
+import type { Entry } from './mesh/entry.ts';
+import type { Membership } from './mesh/membership.ts';
+import type { ModelLibrary } from './mesh/model-library.ts';
+import type { ModelStore, StoredModel } from './mesh/model-store/model-store.ts';
+
+export interface PeerPortParts {
+  readonly self: PeerPort['self'];
+  readonly membership: Membership;
+  readonly store: ModelStore;
+  readonly library: ModelLibrary;
+  readonly entry: Entry;
+  readonly defaultDeadlineMs: number;
+  readonly onModelsChanged: () => void;
+}
+
+const newRequestId = (): RequestId => randomBytes(16).toString('hex') as RequestId;
+
+export function createPeerPort(parts: PeerPortParts): PeerPort {
+  const { self, membership, store, library, entry } = parts;
+
+  const modelView = ({ id, manifest, bytesHeld }: StoredModel): ModelView => {
+    const { inputs, outputs } = store.graph(id);
+    return {
+      id,
+      name: manifest.name,
+      description: manifest.description,
+      weights: manifest.weights,
+      task: manifest.task.kind,
+      inputs,
+      outputs,
+      bytesHeld,
+      bytesTotal: manifest.blob.byteLength,
+      holders: [...(bytesHeld > 0 ? [self.id] : []), ...library.holders(id)],
+    };
+  };
+
+  return {
+    self,
+    ready: () => membership.stateOf(self.id) === 'alive',
+    members: () =>
+      membership.members().map(({ peer, heartbeat, rttMs, silentMs, ...status }): MemberView => ({
+        id: peer,
+        name: heartbeat?.name ?? '',
+        state: status.state,
+        isSelf: status.isSelf,
+        addresses: status.addresses,
+        ...(rttMs === null ? {} : { rttMs }),
+        macsPerSecond: heartbeat?.macsPerSecond ?? 0,
+        models: heartbeat?.models.map(({ name }) => name) ?? [],
+        queueDepth: heartbeat?.queueDepth ?? 0,
+        activeRequests: heartbeat?.activeRequests ?? 0,
+        memoryBytes: heartbeat?.memoryBytes ?? 0,
+        cpuPercent: heartbeat?.cpuPercent ?? 0,
+        version: heartbeat?.version ?? '',
+        lastSeenMs: silentMs,
+      })),
+
+    async models(): Promise<readonly ModelView[]> {
+      // What other members announce becomes known here by its manifest, which is small.
+      const signal = AbortSignal.timeout(5_000);
+      const unknown = library.known().filter((id) => !store.has(id));
+      await Promise.allSettled(unknown.map((id) => library.graph(id, signal)));
+      return store.list().map(modelView);
+    },
+
+    async taskOf(model: string): Promise<ModelTask> {
+      const { id, manifest } = await library.find(model, AbortSignal.timeout(parts.defaultDeadlineMs));
+      return { task: manifest.task, inputs: store.graph(id).inputs, weights: manifest.weights };
+    },
+
+    async importOnnx(
+      file: string,
+      options: ImportOptions,
+      onProgress: ProgressListener,
+      signal: AbortSignal,
+    ): Promise<ModelView> {
+      const model = await store.importOnnx(file, options, {
+        signal,
+        onProgress: (completed, total) => onProgress('importing', completed, total),
+      });
+      parts.onModelsChanged();
+      return modelView(model);
+    },
+
+    async infer(request: InferRequest): Promise<InferResult> {
+      const { signal, onProgress } = request;
+      const { id } = await library.find(request.model, signal, onProgress);
+      return entry.infer({
+        requestId: request.requestId ?? newRequestId(),
+        model: request.model,
+        modelId: id,
+        inputs: request.inputs,
+        parallelism: request.parallelism,
+        deadlineMs: request.deadlineMs ?? parts.defaultDeadlineMs,
+        signal,
+        ...(onProgress === undefined ? {} : { onProgress }),
+      });
+    },
+  };
+}
