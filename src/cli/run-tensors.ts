@@ -6,7 +6,7 @@ import { MeshError } from '../core/errors.ts';
 import type { DataType } from '../core/tensor/data-type.ts';
 import { tensor, type Tensor } from '../core/tensor/tensor.ts';
 import { postBytes } from './client.ts';
-import type { RunRequest, RunResult } from './commands/run.ts';
+import type { RunRequest, RunResult } from './run-request.ts';
 import { UsageError } from './exit.ts';
 import { readInput } from './input-file.ts';
 

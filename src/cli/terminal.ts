@@ -12,7 +12,6 @@ export interface Terminal {
   readonly isInteractive: boolean;
   /** Colours where the output is a terminal and `NO_COLOR` is not set; plain text otherwise. */
   readonly style: (style: Style, text: string) => string;
-  readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts when the user presses Ctrl-C or the system asks to stop. */
   readonly interrupted: AbortSignal;
 }
@@ -23,7 +22,6 @@ export function processTerminal(interrupted: AbortSignal): Terminal {
     err: (text) => void process.stderr.write(text),
     isInteractive: process.stderr.isTTY,
     style: (style, text) => styleText(style, text, { stream: process.stdout }),
-    env: process.env,
     interrupted,
   };
 }

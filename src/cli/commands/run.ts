@@ -2,15 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Answer } from '../../../models/tasks/answer.ts';
-import type { WeightOrigin } from '../../api/port.ts';
-import type { RunReport } from '../../core/report.ts';
 import { MeshError } from '../../core/errors.ts';
 import { parseApiUrls, postForEvents } from '../client.ts';
 import { UsageError } from '../exit.ts';
 import { readInput } from '../input-file.ts';
 import { progressLine } from '../progress.ts';
 import { renderAnswer, renderReport } from '../render-run.ts';
+import type { RunRequest, RunResult } from '../run-request.ts';
 import { runTensors } from '../run-tensors.ts';
 import { writeJson, type Terminal } from '../terminal.ts';
 
@@ -24,14 +22,6 @@ export interface RunOptions {
   readonly json?: true;
   /** Seconds. */
   readonly deadline?: number;
-}
-
-export interface RunResult {
-  readonly requestId: string;
-  readonly answer: Answer;
-  readonly weights?: WeightOrigin;
-  readonly report?: RunReport;
-  readonly outputs?: readonly { readonly name: string; readonly npy: string }[];
 }
 
 /** Longest a request may take when the user sets no deadline. */
@@ -77,16 +67,6 @@ export async function runCommand(
   }
   terminal.out(renderAnswer(terminal, result.answer, result.weights));
   if (result.report !== undefined) terminal.out(`\n${renderReport(terminal, result.report)}`);
-}
-
-export interface RunRequest {
-  readonly urls: readonly URL[];
-  readonly model: string;
-  readonly requestId: string;
-  readonly parallelism: string;
-  readonly deadlineMs: number;
-  readonly wantsTensors: boolean;
-  readonly signal: AbortSignal;
 }
 
 async function runPayload(

@@ -40,7 +40,6 @@ async function tilemesh(
     err: (text) => void (err += text),
     isInteractive,
     style: (_style, text) => text,
-    env: {},
     interrupted: interruption.signal,
   };
   const code = await runProgram(terminal, args, '0.1.0', start);
