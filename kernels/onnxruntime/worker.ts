@@ -13,6 +13,9 @@ import type { Command, LaneSetup, Reply, Request } from './messages.ts';
 import type { SessionDefinition } from './session-definition.ts';
 import { fromSessionTensor, toSessionTensor } from './session-tensors.ts';
 
+/** Errors are thrown; the runtime need not print them as well. */
+const LOG_FATAL = 4;
+
 const { threads } = workerData as LaneSetup;
 const port = parentPort!;
 const sessions = new Map<string, InferenceSession>();
@@ -25,7 +28,7 @@ async function prepare(definition: SessionDefinition): Promise<void> {
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
-      logSeverityLevel: 3,
+      logSeverityLevel: LOG_FATAL,
       externalData,
       extra: {
         session: {
@@ -64,7 +67,7 @@ async function run(name: string, inputs: ReadonlyMap<string, Tensor>): Promise<K
   const feeds: Record<string, SessionTensor> = {};
   for (const [name, tensor] of inputs) feeds[name] = toSessionTensor(name, tensor);
   const start = performance.now();
-  const results = await session.run(feeds);
+  const results = await session.run(feeds, { logSeverityLevel: LOG_FATAL });
   const computeMs = performance.now() - start;
   discard(inputs);
   const outputs = Object.entries(results).map(([name, result]) => [name, fromSessionTensor(name, result)] as const);
