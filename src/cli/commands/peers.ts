@@ -44,7 +44,7 @@ export function renderPeers(terminal: Terminal, peers: readonly MemberView[]): s
   const rows = peers.map((peer) => [
     `${clean(peer.name)}${peer.isSelf ? ' (this peer)' : ''}`,
     clean(peer.state),
-    peer.rttMs === undefined ? '-' : formatMs(peer.rttMs),
+    peer.isSelf || peer.rttMs === undefined ? '-' : formatMs(peer.rttMs),
     formatSpeed(peer.macsPerSecond),
     String(peer.activeRequests),
     String(peer.queueDepth),
