@@ -7,7 +7,6 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createOnnxRuntimeKernel } from '../kernels/onnxruntime/kernel.ts';
 import type { Kernel } from '../kernels/kernel.ts';
-import { measureSpeed } from '../kernels/profile.ts';
 import { createReferenceKernel } from '../kernels/reference/kernel.ts';
 import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
 import { election, type ElectionService } from '../protocols/election/service.ts';
@@ -31,6 +30,7 @@ import { Replicator, REPLICATOR_DEFAULTS } from './mesh/model-store/replicator.t
 import { PeerActors } from './mesh/peer-actors.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
+import { SpeedGauge } from './speed-gauge.ts';
 import { createLogger } from './observability/logger.ts';
 import { createPeerPort } from './peer-port.ts';
 
@@ -50,6 +50,8 @@ interface Services extends Record<string, unknown> {
   readonly health: HealthService;
 }
 
+/** Programs kept for later requests; sessions of plans that are not made again would pile up otherwise. */
+const MAX_SHELF_BYTES = 256 * 2 ** 20;
 /** How often what this peer says of itself is brought up to date. */
 const LOAD_INTERVAL_MS = 500;
 
@@ -153,6 +155,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   });
   undo.add(() => fetcher.close());
   const library: ModelLibrary = new ModelLibrary({
+    self: directory.self,
     store,
     fetcher,
     announcements: () => directory.announcements(),
@@ -166,7 +169,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     plans: services.plan,
     pieces: services.pieces,
     models: library,
-    shelf: new ProgramShelf(kernel, config.memory.budgetBytes / 2),
+    shelf: new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, config.memory.budgetBytes / 2)),
     clock: SYSTEM_CLOCK,
     logger,
     maxRequests: config.requests.maxQueued,
@@ -213,7 +216,12 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   undo.add(() => api.close());
 
   const macsPerSecond = await measureSpeed(kernel, AbortSignal.timeout(30_000));
-  membership.setLocal({ state: 'alive', macsPerSecond, apiAddress: api.url, models: library.held() });
+  membership.setLocal({
+    state: 'alive',
+    macsPerSecond: rounded(macsPerSecond),
+    apiAddress: api.url,
+    models: library.held(),
+  });
   const timer = setInterval(() => {
     const { load } = actors;
     membership.setLocal({ queueDepth: load, activeRequests: actors.entry.load, models: library.held() });

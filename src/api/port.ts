@@ -27,7 +27,7 @@ export interface MemberView {
   readonly queueDepth: number;
   readonly activeRequests: number;
   readonly memoryBytes: number;
-  /** Share of one core, so that four busy cores are 400. */
+  /** Share of all its cores in use, 0 to 100. */
   readonly cpuPercent: number;
   readonly version: string;
   /** Milliseconds since the last sign of life; 0 for the peer itself. */

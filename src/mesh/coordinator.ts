@@ -7,10 +7,11 @@ import { wholeRegion } from '../core/geometry/region.ts';
 import { asPeerId, type PeerId, type RequestId } from '../core/ids.ts';
 import { Coordination, type Answer, type CoordinationParts } from './coordination.ts';
 import { TO_ENTRY } from './piece-address.ts';
-import type { MessageChannel } from './ports.ts';
+import type { MessageChannel, ModelAccess } from './ports.ts';
 
 export interface CoordinatorParts extends CoordinationParts {
   readonly elections: MessageChannel<ElectionMessage>;
+  readonly models: ModelAccess;
   /** Requests coordinated at a time; further proposals are declined. */
   readonly maxRequests: number;
 }
@@ -114,6 +115,7 @@ export class Coordinator {
       await this.#tell(entry, { kind: 'decline', requestId, term, code, message });
       return;
     }
+    if (entry !== this.#parts.members.self) this.#parts.models.noteHolder(request.modelId, entry);
     const abort = new AbortController();
     const coordination = new Coordination(this.#parts, request, abort.signal);
     const desk: Desk = { request, entry, abort, coordination };

@@ -22,7 +22,7 @@ import type { Logger } from '../observability/logger.ts';
 import { Assembler } from './assembler.ts';
 import { isAt, TO_COORDINATOR, TO_ENTRY } from './piece-address.ts';
 import type { Clock, MemberDirectory, MemberProfile, MessageChannel, PieceChannel } from './ports.ts';
-import { RecentMap } from './preparation.ts';
+import { RecentMap } from './recent-map.ts';
 import { parseCoordinatorReport } from './run-report.ts';
 
 export interface EntryParts {

@@ -124,22 +124,23 @@ export class Execution {
   }
 
   /** Takes in a piece from another peer; one that nobody waits for is ignored. */
-  accept(piece: Piece): void {
-    this.#take(piece, true);
+  accept(from: PeerId, piece: Piece): void {
+    this.#take(piece, true, from === this.#setup.self ? 0 : piece.bytes.byteLength);
   }
 
-  #take(piece: Omit<Piece, keyof AttemptId>, isForeign: boolean): void {
+  /** @param isOwned whether nobody else reads the bytes, so that the kernel may have them. */
+  #take(piece: Omit<Piece, keyof AttemptId>, isOwned: boolean, haloBytes: number): void {
     const key = taskKey(piece.block, piece.part);
     const waiting = this.#waiting.get(key);
     const need = waiting && this.#needOf(waiting, piece.tensor, piece.region);
     if (waiting === undefined || need === undefined || this.#setup.signal.aborted) return;
     waiting.missing.delete(need);
-    if (isForeign) waiting.haloBytes += piece.bytes.byteLength;
+    waiting.haloBytes += haloBytes;
     const region = waiting.task.tile.feeds.get(piece.tensor) ?? piece.region;
     let feed = waiting.feeds.get(piece.tensor);
     const shape = regionShape(region);
     const isAll = byteLength(piece.type, shape) === piece.bytes.byteLength;
-    if (isAll && isForeign) feed = { type: piece.type, shape, bytes: piece.bytes };
+    if (isAll && isOwned) feed = { type: piece.type, shape, bytes: piece.bytes };
     else {
       feed ??= zeros(piece.type, shape);
       copyBox(piece, { region, bytes: feed.bytes }, piece.region, ELEMENT_BYTES[piece.type]);
@@ -179,7 +180,7 @@ export class Execution {
       const piece = this.#piece(task, transfer, outputs);
       const to = transfer.to === COORDINATOR ? coordinator : prepared.plan.participants[transfer.to]!;
       if (to === self && transfer.to !== COORDINATOR) {
-        local.push(() => this.#take(piece, false));
+        local.push(() => this.#take(piece, false, 0));
         continue;
       }
       if (to !== self && transfer.to === COORDINATOR) bytesToCoordinator += piece.bytes.byteLength;

@@ -10,6 +10,7 @@ import type { HeldModel } from '../core/membership/heartbeat.ts';
 import type { ModelFetcher } from './model-store/fetcher.ts';
 import type { ModelStore, StoredModel } from './model-store/model-store.ts';
 import type { ByteRange, ModelAccess } from './ports.ts';
+import { RecentMap } from './recent-map.ts';
 import type { WeightFile } from '../../kernels/kernel.ts';
 
 /** A model that another member says it holds some of. */
@@ -18,6 +19,7 @@ export interface Announcement extends HeldModel {
 }
 
 export interface LibraryParts {
+  readonly self: PeerId;
   readonly store: ModelStore;
   readonly fetcher: ModelFetcher;
   /** What the other members announce now. */
@@ -26,10 +28,14 @@ export interface LibraryParts {
   readonly onChange: () => void;
 }
 
+/** How many models' holders are remembered beside what heartbeats say. */
+const NOTED_MODELS = 256;
+
 export type OnProgress = (stage: string, completed: number, total: number) => void;
 
 export class ModelLibrary implements ModelAccess {
   readonly #parts: LibraryParts;
+  readonly #noted = new RecentMap<ModelId, ReadonlySet<PeerId>>(NOTED_MODELS);
   readonly #zooImports = new Map<string, Promise<StoredModel>>();
 
   constructor(parts: LibraryParts) {
@@ -52,13 +58,19 @@ export class ModelLibrary implements ModelAccess {
     return [...new Set(ids)].sort();
   }
 
+  noteHolder(id: ModelId, peer: PeerId): void {
+    this.#noted.set(id, new Set([...(this.#noted.get(id) ?? []), peer]));
+  }
+
   /** Other members that hold some of a model, those with the most of it first. */
   holders(id: ModelId): PeerId[] {
-    return this.#parts
+    const announced = this.#parts
       .announcements()
       .filter((announcement) => announcement.id === id)
       .sort((a, b) => b.bytesHeld - a.bytesHeld || (a.peer < b.peer ? -1 : 1))
       .map(({ peer }) => peer);
+    const noted = [...(this.#noted.get(id) ?? [])].filter((peer) => peer !== this.#parts.self);
+    return [...new Set([...announced, ...noted])];
   }
 
   /**

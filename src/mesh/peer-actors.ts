@@ -61,7 +61,7 @@ export class PeerActors {
     this.#stopListening = this.#pieces.onPiece((from, piece) => {
       if (isAt(TO_ENTRY, piece)) this.entry.accept(from, piece);
       else if (isAt(TO_COORDINATOR, piece) || isAt(TO_ASSEMBLER, piece)) this.coordinator.accept(piece);
-      else this.worker.accept(piece);
+      else this.worker.accept(from, piece);
     });
     this.worker.start();
     this.coordinator.start();

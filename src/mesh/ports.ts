@@ -48,6 +48,8 @@ export interface ByteRange {
 }
 
 export interface ModelAccess {
+  /** A peer that gives out work on a model has it, whatever its last heartbeat said. */
+  noteHolder(id: ModelId, peer: PeerId): void;
   /** The graph, fetched from other peers where it is not here. @throws MeshError MODEL_NOT_FOUND, CANCELLED. */
   graph(id: ModelId, signal: AbortSignal): Promise<Graph>;
   /** Makes sure that ranges of the weights are on this machine. Null for a model without a weight blob. */

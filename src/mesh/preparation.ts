@@ -7,36 +7,10 @@ import type { Plan } from '../core/plan/plan.ts';
 import { checkPlan, parsePlan } from '../core/plan/validate.ts';
 import { MeshError } from '../core/errors.ts';
 import type { ModelAccess } from './ports.ts';
+import { RecentMap } from './recent-map.ts';
 
 /** How many of each are kept; the ones used longest ago go first. */
 const KEPT = 64;
-
-/** A map that forgets what was used longest ago. */
-export class RecentMap<Key, Value> {
-  readonly #entries = new Map<Key, Value>();
-  readonly #limit: number;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  get(key: Key): Value | undefined {
-    const value = this.#entries.get(key);
-    if (value !== undefined) this.set(key, value);
-    return value;
-  }
-
-  set(key: Key, value: Value): void {
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > this.#limit && oldest !== undefined) this.#entries.delete(oldest);
-  }
-
-  delete(key: Key): void {
-    this.#entries.delete(key);
-  }
-}
 
 export interface PreparedPlan {
   readonly bound: BoundGraph;

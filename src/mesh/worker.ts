@@ -6,7 +6,7 @@ import { MeshError, toMeshError } from '../core/errors.ts';
 import { asPeerId, type PeerId, type RequestId } from '../core/ids.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Execution, type AttemptId } from './execution.ts';
-import type { MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
+import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
 import type { Preparation } from './preparation.ts';
 import type { ProgramShelf } from './program-shelf.ts';
 
@@ -17,6 +17,7 @@ export interface WorkerParts {
   readonly models: ModelAccess;
   readonly preparation: Preparation;
   readonly shelf: ProgramShelf;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Attempts in hand at a time; further ones are refused. */
   readonly maxExecutions: number;
@@ -29,6 +30,8 @@ interface Running {
   execution?: Execution;
 }
 
+/** The coordinator hears of progress in fetching weights no more often. */
+const PREPARING_INTERVAL_MS = 200;
 /** Requests whose newest term is remembered. */
 const FENCED_REQUESTS = 4096;
 
@@ -72,8 +75,8 @@ export class Worker {
     return execution?.wants(block, part, tensor, region) ?? false;
   }
 
-  accept(piece: Piece): void {
-    this.#executionOf(piece.requestId, piece.term, piece.attempt)?.accept(piece);
+  accept(from: PeerId, piece: Piece): void {
+    this.#executionOf(piece.requestId, piece.term, piece.attempt)?.accept(from, piece);
   }
 
   #executionOf(requestId: RequestId, term: number, attempt: number): Execution | undefined {
@@ -134,8 +137,9 @@ export class Worker {
   }
 
   async #prepare(running: Running, message: Assign): Promise<Execution> {
-    const { members, pieces, models, shelf, preparation } = this.#parts;
+    const { members, pieces, models, shelf, preparation, clock } = this.#parts;
     const { signal } = running.abort;
+    if (running.coordinator !== members.self) models.noteHolder(message.modelId, running.coordinator);
     const prepared = await preparation.plan(message.plan, signal);
     const execution = new Execution({
       id: running.id,
@@ -151,7 +155,11 @@ export class Worker {
       },
     });
     running.execution = execution;
+    let toldMs = -Infinity;
     await execution.prepare((completedBytes, totalBytes) => {
+      const nowMs = clock.now();
+      if (nowMs - toldMs < PREPARING_INTERVAL_MS) return;
+      toldMs = nowMs;
       void this.#reply(running.coordinator, { kind: 'preparing', ...running.id, completedBytes, totalBytes });
     });
     return execution;

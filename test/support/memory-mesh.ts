@@ -13,6 +13,7 @@ import type { Graph } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { EntryResult } from '../../src/mesh/entry.ts';
+import { ProgramShelf } from '../../src/mesh/program-shelf.ts';
 import { PeerActors } from '../../src/mesh/peer-actors.ts';
 import {
   SYSTEM_CLOCK,
@@ -82,6 +83,7 @@ export class MemoryMesh {
       onFound: () => () => undefined,
     };
     const models: ModelAccess = {
+      noteHolder: () => undefined,
       graph: () => Promise.resolve(graph),
       weights: () => Promise.resolve(weightPath === undefined ? null : { path: weightPath }),
     };
@@ -91,7 +93,7 @@ export class MemoryMesh {
       plans: this.#channel<PlanMessage>('plan', id, planCodec),
       pieces: this.#pieces(id),
       models,
-      kernel,
+      shelf: new ProgramShelf(kernel, 1e9),
       clock: SYSTEM_CLOCK,
       logger: silentLogger(),
       maxRequests: 16,

@@ -23,6 +23,8 @@ export interface Work {
   readonly effectiveMacs: number;
   /** Elements written by all operators. */
   readonly elements: number;
+  /** Weights read, in bytes. */
+  readonly weightBytes: number;
 }
 
 /** What one peer sends and receives between two blocks. */
@@ -37,8 +39,12 @@ export const GIGABIT: LinkProfile = { bytesPerSecond: 117e6, messageMs: 0.4 };
 
 /** Handing a tile to a kernel and taking its result back. */
 const TILE_OVERHEAD_MS = 0.3;
-/** Elementwise work and copies: elements that a peer of one multiply-accumulate per second writes in that time. */
-const ELEMENTS_PER_MAC = 0.04;
+/**
+ * Elementwise work and copies, and weights that are used once: bytes that memory moves while the kernel does one
+ * multiply-accumulate. A fully connected layer of one image is bound by this alone.
+ */
+const BYTES_PER_MAC = 0.35;
+const ELEMENT_TRAFFIC_BYTES = 8;
 /** Sending the plan to one participant and hearing that it is ready. */
 const PARTICIPANT_MS = 0.8;
 

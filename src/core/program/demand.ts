@@ -6,6 +6,7 @@ import { MeshError } from '../errors.ts';
 import { isConstant, valuesRead, type BoundGraph, type Step } from '../graph/bind.ts';
 import { hull as hullInterval } from '../geometry/interval.ts';
 import { equals, hull, isWhole, volume, wholeRegion, type Region } from '../geometry/region.ts';
+import { ELEMENT_BYTES } from '../tensor/data-type.ts';
 import { efficiency } from '../cost/efficiency.ts';
 import { regionInput, type BoundNode, type LocalInput, type LocalNode } from '../ops/rule.ts';
 
@@ -164,6 +165,15 @@ export class BackwardWalk {
     this.macs += macs;
     this.effectiveMacs += macs / efficiency(region);
     this.elements += volume(region);
+  }
+
+  /** Of all weights needed so far. */
+  get weightBytes(): number {
+    let bytes = 0;
+    for (const [name, region] of this.weights) {
+      bytes += volume(region) * ELEMENT_BYTES[this.#bound.graph.weights.get(name)!.type];
+    }
+    return bytes;
   }
 
   /** Needed so far of each value that no walked step produces (weights and constants excepted). */
