@@ -215,13 +215,10 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   });
   undo.add(() => api.close());
 
-  const macsPerSecond = await measureSpeed(kernel, AbortSignal.timeout(30_000));
-  membership.setLocal({
-    state: 'alive',
-    macsPerSecond: rounded(macsPerSecond),
-    apiAddress: api.url,
-    models: library.held(),
-  });
+  const speed = new SpeedGauge(kernel, () => actors.load === 0);
+  undo.add(() => speed.stop());
+  const macsPerSecond = await speed.start((faster) => membership.setLocal({ macsPerSecond: faster }));
+  membership.setLocal({ state: 'alive', macsPerSecond, apiAddress: api.url, models: library.held() });
   const timer = setInterval(() => {
     const { load } = actors;
     membership.setLocal({ queueDepth: load, activeRequests: actors.entry.load, models: library.held() });

@@ -49,7 +49,10 @@ const ELEMENT_TRAFFIC_BYTES = 8;
 const PARTICIPANT_MS = 0.8;
 
 export const computeMs = (profile: PeerProfile, work: Work): number =>
-  TILE_OVERHEAD_MS + ((work.effectiveMacs + work.elements / ELEMENTS_PER_MAC / 8) / profile.macsPerSecond) * 1000;
+  TILE_OVERHEAD_MS +
+  ((work.effectiveMacs + (work.elements * ELEMENT_TRAFFIC_BYTES + work.weightBytes) / BYTES_PER_MAC) /
+    profile.macsPerSecond) *
+    1000;
 
 /** Links are full duplex: the busier direction counts, and messages cost processor time either way. */
 export const transferMs = (link: LinkProfile, traffic: Traffic): number =>

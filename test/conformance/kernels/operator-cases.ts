@@ -70,7 +70,10 @@ interface Spatial {
   readonly pads: number[];
 }
 
-/** One or two axes whose padded extents hold the dilated kernel; padding smaller than the kernel, as pools want it. */
+/**
+ * One or two axes whose padded extents hold the dilated kernel; padding smaller than the kernel, as pools want it, and no
+ * window that sees nothing but padding.
+ */
 const spatial = (maxDilation = 2): Arbitrary<Spatial> =>
   fc
     .array(
@@ -87,7 +90,7 @@ const spatial = (maxDilation = 2): Arbitrary<Spatial> =>
           const reach = (axis.kernel - 1) * axis.dilation + 1;
           const begin = Math.min(axis.begin, axis.kernel - 1);
           const end = Math.min(axis.end, axis.kernel - 1);
-          return { ...axis, begin, end, extent: Math.max(reach - begin - end, 1) + axis.more };
+          return { ...axis, begin, end, extent: Math.max(reach - begin - end, axis.dilation) + axis.more };
         }),
       { minLength: 1, maxLength: 2 },
     )
