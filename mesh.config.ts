@@ -27,7 +27,7 @@ export default defineConfig({
   // discovery: { mdns: true, bootstrap: ['192.168.1.11:4001', '192.168.1.12:4001'] },
 
   // Lanes compute tiles side by side; 0 takes as many as fit the cores.
-  // kernel: { name: 'auto', lanes: 0, threads: 1 },
+  // kernel: { name: 'auto', lanes: 0, threads: 0 },
 
   // Weights and feature maps together. Default: half of the machine's memory.
   // memory: { budgetBytes: 1_000_000_000 },

@@ -13,7 +13,7 @@ export const wantsEvents = (request: FastifyRequest): boolean => request.headers
 
 /**
  * Runs `work` and answers with its result: as one document, or as events where the client asked for them. Events are
- * `{ event: 'progress', stage, completed, total }`, then `{ event: 'result', ...result }` or `{ event: 'error', error, code }`.
+ * `{ event: 'progress', stage, completed, total, coordinator? }`, then `{ event: 'result', ...result }` or `{ event: 'error', error, code }`.
  */
 export async function replyWithProgress(
   request: FastifyRequest,
@@ -26,8 +26,8 @@ export async function replyWithProgress(
   const write = (event: string, body: object): void => {
     stream.write(`${JSON.stringify({ event, ...body })}\n`);
   };
-  const onProgress: ProgressListener = (stage, completed, total) => {
-    if (stream.writableLength < MAX_UNSENT_BYTES) write('progress', { stage, completed, total });
+  const onProgress: ProgressListener = (stage, completed, total, coordinator) => {
+    if (stream.writableLength < MAX_UNSENT_BYTES) write('progress', { stage, completed, total, coordinator });
   };
   work(onProgress)
     .then(

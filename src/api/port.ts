@@ -54,7 +54,8 @@ export interface ModelTask {
   readonly weights: WeightOrigin;
 }
 
-export type ProgressListener = (stage: string, completed: number, total: number) => void;
+/** @param coordinator the peer elected for the request, as soon as there is one. */
+export type ProgressListener = (stage: string, completed: number, total: number, coordinator?: PeerId) => void;
 
 export interface ImportOptions {
   readonly name: string;

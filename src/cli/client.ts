@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { isErrorCode, MeshError } from '../core/errors.ts';
 import type { ProgressListener } from '../api/port.ts';
+import type { PeerId } from '../core/ids.ts';
 import { UnreachableError, UsageError } from './exit.ts';
 
 export const DEFAULT_API = '127.0.0.1:8470';
@@ -108,7 +109,13 @@ function refusal(body: unknown, base: URL): MeshError {
 }
 
 type ApiEvent =
-  | { readonly event: 'progress'; readonly stage: string; readonly completed: number; readonly total: number }
+  | {
+      readonly event: 'progress';
+      readonly stage: string;
+      readonly completed: number;
+      readonly total: number;
+      readonly coordinator?: PeerId;
+    }
   | { readonly event: 'result' }
   | { readonly event: 'error' };
 
@@ -125,7 +132,7 @@ async function readEvents(base: URL, response: Response, onProgress: ProgressLis
         return result;
       }
       if (event.event === 'error') throw refusal(event, base);
-      onProgress(event.stage, event.completed, event.total);
+      onProgress(event.stage, event.completed, event.total, event.coordinator);
     }
   } catch (error) {
     if (error instanceof MeshError) throw error;

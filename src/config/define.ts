@@ -23,9 +23,9 @@ export interface MeshConfig {
   };
   readonly kernel: {
     readonly name: 'auto' | 'onnxruntime' | 'reference';
-    /** Tiles computed at the same time; 0: as many as fit the cores. */
+    /** Tiles computed at the same time; 0: one. Each lane has sessions of its own. */
     readonly lanes: number;
-    /** Threads of each lane. */
+    /** Threads of each lane; 0: one for each core. */
     readonly threads: number;
   };
   readonly memory: {

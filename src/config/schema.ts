@@ -47,7 +47,7 @@ const ENTRIES = {
     section({
       name: v.optional(oneOf(['auto', 'onnxruntime', 'reference'])),
       lanes: v.optional(integer(0, 256)),
-      threads: v.optional(integer(1, 256)),
+      threads: v.optional(integer(0, 256)),
     }),
   ),
   memory: v.optional(section({ budgetBytes: v.optional(bytes) })),

@@ -44,7 +44,7 @@ export interface EntryRequest {
   readonly parallelism: number;
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
-  readonly onProgress?: (stage: string, completed: number, total: number) => void;
+  readonly onProgress?: (stage: string, completed: number, total: number, coordinator: PeerId) => void;
 }
 
 export interface EntryResult {
@@ -233,14 +233,17 @@ export class Entry {
     switch (message.kind) {
       case 'accept':
         this.#step(desk, { kind: 'accepted', peer: from, term, leaseMs: message.leaseMs });
-        if (this.#isLive(desk, from, term)) void this.#sendInputs(desk, from, term);
+        if (!this.#isLive(desk, from, term)) break;
+        desk.request.onProgress?.('coordinator elected', 0, 0, from);
+        void this.#sendInputs(desk, from, term);
         break;
       case 'decline':
         this.#step(desk, { kind: 'declined', peer: from, term, failure: message });
         break;
       case 'renew':
         this.#step(desk, { kind: 'renewed', peer: from, term });
-        if (this.#isLive(desk, from, term)) desk.request.onProgress?.(message.stage, message.completed, message.total);
+        if (this.#isLive(desk, from, term))
+          desk.request.onProgress?.(message.stage, message.completed, message.total, from);
         break;
       case 'complete':
         if (this.#isLive(desk, from, term)) {
