@@ -1,0 +1,132 @@
+/** The boards of the demonstration: peers as processes of their own, each in a data folder of its own, without addresses. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { getJson } from '../src/cli/client.ts';
+
+export interface Board {
+  readonly name: string;
+  readonly id: string;
+  readonly url: URL;
+  readonly dataFolder: string;
+  readonly process: ChildProcess;
+}
+
+interface ReadyLine {
+  readonly api: string;
+  readonly id: string;
+}
+
+const LAUNCHER = fileURLToPath(new URL('../bin/tilemesh.js', import.meta.url));
+const READY_TIMEOUT_MS = 60_000;
+const MESH_TIMEOUT_MS = 60_000;
+const POLL_MS = 25;
+const EXIT_TIMEOUT_MS = 10_000;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export class Boards {
+  readonly #folder: string;
+  readonly #mesh: string;
+  readonly #started: ChildProcess[] = [];
+  boards: Board[] = [];
+
+  private constructor(folder: string, mesh: string) {
+    this.#folder = folder;
+    this.#mesh = mesh;
+  }
+
+  /** Starts boards that know nothing but the name of their mesh. */
+  static async start(count: number): Promise<Boards> {
+    const folder = await mkdtemp(join(tmpdir(), 'tilemesh-demo-'));
+    const group = new Boards(folder, `demo-${process.pid}`);
+    try {
+      const names = Array.from({ length: count }, (_, index) => `board-${index + 1}`);
+      group.boards = await Promise.all(names.map((name) => group.#startBoard(name)));
+    } catch (error) {
+      await group.stop();
+      throw error;
+    }
+    return group;
+  }
+
+  async #startBoard(name: string): Promise<Board> {
+    const dataFolder = join(this.#folder, name);
+    const options = ['--name', name, '--data', dataFolder, '--mesh', this.#mesh, '--api', '127.0.0.1:0', '--json'];
+    const child = spawn(process.execPath, [LAUNCHER, 'up', ...options], {
+      // A board has its own cores; these share one machine, so each computes with one thread.
+      env: { ...process.env, TILEMESH_KERNEL_THREADS: '1', TILEMESH_LOG_LEVEL: 'error' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#started.push(child);
+    const ready = await readyLine(child, name);
+    return { name, id: ready.id, url: new URL(ready.api), dataFolder, process: child };
+  }
+
+  /** Resolves when every board sees every other one alive; returns how long that took. */
+  async formMesh(): Promise<number> {
+    const startedMs = performance.now();
+    const signal = AbortSignal.timeout(MESH_TIMEOUT_MS);
+    for (const board of this.boards) {
+      while ((await aliveMembers(board, signal)) < this.boards.length) await pause(POLL_MS);
+    }
+    return performance.now() - startedMs;
+  }
+
+  byId(id: string): Board {
+    const board = this.boards.find((candidate) => candidate.id === id);
+    if (board === undefined) throw new Error(`${id} is none of the boards`);
+    return board;
+  }
+
+  /** SIGKILL: the board gets no chance to say goodbye. */
+  kill(board: Board): void {
+    board.process.kill('SIGKILL');
+    this.boards = this.boards.filter((other) => other !== board);
+  }
+
+  /** Stops every process that was started and deletes their folders. Returns the processes that had to be killed. */
+  async stop(): Promise<number> {
+    const killed = await Promise.all(this.#started.map(stopProcess));
+    await rm(this.#folder, { recursive: true, force: true });
+    return killed.filter(Boolean).length;
+  }
+}
+
+const hasExited = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+async function stopProcess(child: ChildProcess): Promise<boolean> {
+  if (hasExited(child)) return false;
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_TIMEOUT_MS);
+  await exited;
+  clearTimeout(timer);
+  return child.signalCode === 'SIGKILL';
+}
+
+async function readyLine(child: ChildProcess, name: string): Promise<ReadyLine> {
+  const lines = createInterface({ input: child.stdout! });
+  const line = await new Promise<string>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${name} was not ready in time`)), READY_TIMEOUT_MS);
+    lines.once('line', (text) => {
+      clearTimeout(timer);
+      resolve(text);
+    });
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      reject(new Error(`${name} ended with exit code ${String(code)} before it was ready`));
+    });
+  });
+  return JSON.parse(line) as ReadyLine;
+}
+
+async function aliveMembers(board: Board, signal: AbortSignal): Promise<number> {
+  const { peers } = (await getJson([board.url], '/tilemesh/v1/peers', signal)) as {
+    readonly peers: readonly { readonly state: string }[];
+  };
+  return peers.filter(({ state }) => state === 'alive').length;
+}

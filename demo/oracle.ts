@@ -1,0 +1,66 @@
+/** ONNX Runtime on the whole model, without a mesh: what every answer is compared with. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InferenceSession, Tensor as SessionTensor } from 'onnxruntime-node';
+import { decodeManifest } from '../models/manifest.ts';
+import { decodeModel } from '../models/onnx/decode.ts';
+import type { Payload } from '../models/tasks/payload.ts';
+import { preprocess } from '../models/tasks/process.ts';
+import { float32Values, type Tensor } from '../src/core/tensor/tensor.ts';
+import type { Board } from './boards.ts';
+
+export interface Comparison {
+  /** Largest absolute difference of any element of any output. */
+  readonly maxAbs: number;
+  /** The same, relative to the largest value. */
+  readonly maxRel: number;
+  /** Time of the whole model on one thread. */
+  readonly elapsedMs: number;
+}
+
+/**
+ * Runs the model that a board holds in full on the same input.
+ * @param outputs what the mesh answered.
+ */
+export async function compareWithWhole(
+  holder: Board,
+  modelId: string,
+  payload: Payload,
+  outputs: ReadonlyMap<string, Tensor>,
+): Promise<Comparison> {
+  const folder = join(holder.dataFolder, 'models', modelId);
+  const manifest = decodeManifest(new Uint8Array(await readFile(join(folder, 'manifest.json'))));
+  const { graph } = decodeModel(new Uint8Array(await readFile(join(folder, 'graph.onnx'))));
+  const { inputs } = await preprocess(manifest.task, payload, graph.inputs);
+  const session = await InferenceSession.create(join(folder, 'graph.onnx'), {
+    intraOpNumThreads: 1,
+    graphOptimizationLevel: 'all',
+  });
+  const feeds = Object.fromEntries(
+    [...inputs].map(([name, value]) => [name, new SessionTensor('float32', float32Values(value), [...value.shape])]),
+  );
+  const startedMs = performance.now();
+  const whole = await session.run(feeds);
+  const elapsedMs = performance.now() - startedMs;
+  await session.release();
+  return { ...largestDifference(whole, outputs), elapsedMs };
+}
+
+function largestDifference(
+  whole: InferenceSession.OnnxValueMapType,
+  outputs: ReadonlyMap<string, Tensor>,
+): { readonly maxAbs: number; readonly maxRel: number } {
+  let maxAbs = 0;
+  let largest = 0;
+  for (const [name, output] of outputs) {
+    const expected = whole[name]!.data as Float32Array;
+    const actual = float32Values(output);
+    if (expected.length !== actual.length) return { maxAbs: Infinity, maxRel: Infinity };
+    for (const [index, value] of expected.entries()) {
+      const difference = Math.abs(value - actual[index]!);
+      if (!(difference <= maxAbs)) maxAbs = difference;
+      largest = Math.max(largest, Math.abs(value));
+    }
+  }
+  return { maxAbs, maxRel: largest === 0 ? maxAbs : maxAbs / largest };
+}
