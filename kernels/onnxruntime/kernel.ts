@@ -56,7 +56,7 @@ class OnnxRuntimeKernel implements Kernel {
   readonly #programs = new Map<string, Entry>();
   readonly #queue: Job[] = [];
   #sessionCount = 0;
-  #isClosed = false;
+  #closing: Promise<void> | null = null;
 
   constructor({ lanes, threadsPerLane, maxQueuedRuns }: OnnxRuntimeOptions, spawn: SpawnWorker) {
     this.#lanes = Array.from({ length: lanes }, () => new Lane({ threads: threadsPerLane }, spawn));
@@ -107,15 +107,20 @@ class OnnxRuntimeKernel implements Kernel {
     await Promise.allSettled(this.#lanes.map((lane) => lane.release(entry.session)));
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
+  /** Waits for runs under way, whose results are lost. A process has to await it before it exits. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#programs.clear();
     for (const { outcome } of this.#queue.splice(0)) outcome.reject(closedError());
     await Promise.all(this.#lanes.map((lane) => lane.close()));
   }
 
   #throwIfClosed(): void {
-    if (this.#isClosed) throw closedError();
+    if (this.#closing !== null) throw closedError();
   }
 
   #addEntry(program: Program, weights: WeightFile | null): Entry {

@@ -13,6 +13,9 @@ export type SpawnWorker = (options: WorkerOptions) => Worker;
 const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 export const spawnWorker: SpawnWorker = (options) => new Worker(SCRIPT, options);
 
+/** A run takes seconds at most; a thread that does not end is left to the end of the process. */
+const CLOSE_DEADLINE_MS = 60_000;
+
 export class Lane {
   readonly #setup: LaneSetup;
   readonly #spawn: SpawnWorker;
@@ -44,11 +47,21 @@ export class Lane {
     if (this.#worker !== null) await this.#request({ kind: 'release', session });
   }
 
-  /** Stops the thread when what it is running has ended; requests under way fail. */
+  /**
+   * Fails the requests under way, and ends the thread as soon as what it is running has ended. It is never terminated from
+   * outside: a thread that is stopped inside the runtime takes the whole process down.
+   */
   async close(): Promise<void> {
     const worker = this.#worker;
+    if (worker === null) return;
     this.#lose('the kernel was closed');
-    await worker?.terminate();
+    const exit = Promise.withResolvers<void>();
+    const giveUp = setTimeout(() => exit.resolve(), CLOSE_DEADLINE_MS);
+    worker.once('exit', () => exit.resolve());
+    worker.postMessage({ id: this.#nextId++, command: { kind: 'close' } } satisfies Request);
+    await exit.promise;
+    clearTimeout(giveUp);
+    worker.unref();
   }
 
   #request(command: Command): Promise<KernelRun | undefined> {

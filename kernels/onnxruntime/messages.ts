@@ -1,4 +1,4 @@
-/** What a lane and its worker thread say to each other. Every request is answered once, in the order of asking. */
+/** What a lane and its worker thread say to each other. Every request is answered once, in order. */
 import type { ErrorCode } from '../../src/core/errors.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { KernelRun } from '../kernel.ts';
@@ -7,7 +7,9 @@ import type { SessionDefinition } from './session-definition.ts';
 export type Command =
   | { readonly kind: 'prepare'; readonly definition: SessionDefinition }
   | { readonly kind: 'run'; readonly session: string; readonly inputs: ReadonlyMap<string, Tensor> }
-  | { readonly kind: 'release'; readonly session: string };
+  | { readonly kind: 'release'; readonly session: string }
+  /** Forget everything and end the thread. Not answered. */
+  | { readonly kind: 'close' };
 
 export interface Request {
   readonly id: number;

@@ -90,6 +90,10 @@ async function execute(command: Command): Promise<KernelRun | undefined> {
     case 'release':
       await release(command.session);
       return undefined;
+    case 'close':
+      for (const name of [...sessions.keys()]) await release(name);
+      port.close();
+      return undefined;
   }
 }
 

@@ -2,6 +2,7 @@
 import { cast, constant } from './constants.ts';
 import { conv, convTranspose } from './convolution.ts';
 import { ELEMENTWISE } from './elementwise.ts';
+import { gather } from './gathering.ts';
 import { batchNormalization, lrn, softmax } from './normalization.ts';
 import type { Operator } from './operator.ts';
 import { pad } from './padding.ts';
@@ -21,6 +22,7 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   Conv: conv,
   ConvTranspose: convTranspose,
   Flatten: flatten,
+  Gather: gather,
   Gemm: gemm,
   GlobalAveragePool: globalAveragePool,
   GlobalMaxPool: globalMaxPool,

@@ -7,7 +7,8 @@ import { createReferenceKernel } from '../../../kernels/reference/kernel.ts';
 import { OPERATORS } from '../../../kernels/reference/operators.ts';
 import type { Tensor } from '../../../src/core/tensor/tensor.ts';
 import { numberValues } from '../../../src/core/tensor/tensor.ts';
-import { OPERATOR_CASES, type OperatorCase } from './operator-cases.ts';
+import type { OperatorCase } from './operator-cases/drawing.ts';
+import { OPERATOR_CASES } from './operator-cases/table.ts';
 import { copyOf, never, node, program } from './programs.ts';
 
 /** Single precision, summed in another order, against double: of the largest value of the output. */

@@ -1,0 +1,85 @@
+/** For every operator of the reference kernel, how to draw inputs and attributes that ONNX allows. */
+import { featureMap, positive, type Cases } from './drawing.ts';
+import { float, int, randomTensor } from '../programs.ts';
+import { fromFloat32 } from '../../../../src/core/tensor/tensor.ts';
+import fc from 'fast-check';
+import { batchNormalization, localResponse, gemm, matMul, softmax, reduction } from './arithmetic.ts';
+import { unary, unaryPositive, binary, alpha } from './elementwise.ts';
+import {
+  concat,
+  reshape,
+  squeeze,
+  unsqueeze,
+  transpose,
+  pad,
+  resize,
+  upsample,
+  mapOnly,
+  flatten,
+  constant,
+} from './shaping.ts';
+import { convolution, transposedConvolution, pool } from './spatial.ts';
+
+export const OPERATOR_CASES: Readonly<Record<string, Cases>> = {
+  Add: binary(),
+  Sub: binary(),
+  Mul: binary(),
+  Div: binary(positive),
+  Pow: binary(positive),
+  Min: binary(),
+  Max: binary(),
+  Sum: binary(),
+  PRelu: fc.record({ map: featureMap }).map(({ map }) => ({
+    inputs: [randomTensor(map.shape, map.seed)],
+    constants: [randomTensor([map.shape[1], 1, 1], map.seed + 1)],
+  })),
+  Identity: unary(),
+  Dropout: unary(),
+  Neg: unary(),
+  Abs: unary(),
+  Sqrt: unaryPositive,
+  Exp: unary(),
+  Log: unaryPositive,
+  Tanh: unary(),
+  Erf: unary(),
+  Relu: unary(),
+  Sigmoid: unary(),
+  Softplus: unary(),
+  LeakyRelu: unary(alpha),
+  Elu: unary(alpha),
+  HardSigmoid: unary(alpha),
+  HardSwish: fc.tuple(unary(), fc.constant(14)).map(([drawn, opset]) => ({ ...drawn, opset })),
+  Clip: fc.oneof(
+    unary(fc.constant({ min: float(-0.5), max: float(1) })).map((drawn) => ({ ...drawn, opset: 9 })),
+    unary().map((drawn) => ({ ...drawn, constants: [fromFloat32([], [-0.5]), fromFloat32([], [1])] })),
+  ),
+  AveragePool: pool(
+    fc.boolean().map((counts) => ({ count_include_pad: int(counts ? 1 : 0) })),
+    2,
+    19,
+  ),
+  BatchNormalization: batchNormalization,
+  Cast: unary(fc.constant({ to: int(7) })),
+  Concat: concat,
+  Constant: constant,
+  Conv: convolution,
+  ConvTranspose: transposedConvolution,
+  Flatten: flatten,
+  Gemm: gemm,
+  GlobalAveragePool: mapOnly,
+  GlobalMaxPool: mapOnly,
+  LRN: localResponse,
+  MatMul: matMul,
+  MaxPool: pool(fc.constant({}), 2, 12),
+  Pad: pad,
+  ReduceMax: reduction(18),
+  ReduceMean: reduction(18),
+  ReduceSum: reduction(13),
+  Reshape: reshape,
+  Resize: resize,
+  Softmax: softmax,
+  Squeeze: squeeze,
+  Transpose: transpose,
+  Unsqueeze: unsqueeze,
+  Upsample: upsample,
+};
