@@ -138,3 +138,21 @@ export const constant: Cases = fc.record({ shape, seed }).map((drawn) => ({
   inputs: [],
   attributes: { value: { kind: 'tensor', value: randomTensor(drawn.shape, drawn.seed) } },
 }));
+
+export const gather: Cases = fc
+  .record({
+    map: featureMap,
+    axis: fc.nat(3),
+    picks: fc.array(fc.nat(99), { minLength: 1, maxLength: 6 }),
+    isMatrix: fc.boolean(),
+  })
+  .map(({ map, axis, picks, isMatrix }) => {
+    const size = map.shape[axis]!;
+    // Half of them counted from the end.
+    const indices = picks.map((pick) => (pick % (2 * size)) - size);
+    return {
+      inputs: [randomTensor(map.shape, map.seed)],
+      constants: [fromInt64(isMatrix ? [1, indices.length] : [indices.length], indices)],
+      attributes: { axis: int(axis) },
+    };
+  });

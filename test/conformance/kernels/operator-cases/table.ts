@@ -17,6 +17,7 @@ import {
   mapOnly,
   flatten,
   constant,
+  gather,
 } from './shaping.ts';
 import { convolution, transposedConvolution, pool } from './spatial.ts';
 
@@ -65,6 +66,7 @@ export const OPERATOR_CASES: Readonly<Record<string, Cases>> = {
   Conv: convolution,
   ConvTranspose: transposedConvolution,
   Flatten: flatten,
+  Gather: gather,
   Gemm: gemm,
   GlobalAveragePool: mapOnly,
   GlobalMaxPool: mapOnly,
