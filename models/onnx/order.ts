@@ -33,7 +33,8 @@ export function sortNodes(nodes: readonly Node[], known: ReadonlySet<string>): N
       states.set(node, 'open');
       const pending = readValues(node)
         .map((name) => writers.get(name))
-        .filter((writer) => writer !== undefined && states.get(writer) !== 'done') as Node[];
+        .filter((writer) => writer !== undefined)
+        .filter((writer) => states.get(writer) !== 'done');
       const open = pending.find((writer) => states.get(writer) === 'open');
       if (open !== undefined) {
         throw invalidModel(`node "${open.name}" (${open.op}) depends on its own output; export the model again`, {
@@ -41,7 +42,7 @@ export function sortNodes(nodes: readonly Node[], known: ReadonlySet<string>): N
         });
       }
       if (pending.length > 0) {
-        stack.push(pending[0]!);
+        stack.push(...pending);
         continue;
       }
       states.set(node, 'done');

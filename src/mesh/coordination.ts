@@ -224,17 +224,22 @@ export class Coordination {
   }
 
   async #try(number: number, bound: BoundGraph, inputs: ReadonlyMap<string, Tensor>): Promise<Answer> {
-    const { preparation, clock } = this.#parts;
+    const { preparation, clock, logger } = this.#parts;
+    const beganMs = clock.now();
     const encoded = new TextEncoder().encode(JSON.stringify(this.#plan(bound)));
     const prepared = await preparation.plan(encoded, this.#signal);
     const attempt = this.#begin(number, prepared);
+    const plannedMs = clock.now();
     const stopWatching = this.#watch(attempt);
     try {
       await this.#assign(attempt, encoded);
       await attempt.ready.promise;
       attempt.lastSignMs = clock.now();
       this.#stage = { stage: 'computing', completed: 0, total: attempt.progress.total };
+      const readyMs = clock.now();
       await Promise.all([this.#sendInputs(attempt, inputs), attempt.outcome.promise]);
+      const spent = { planMs: plannedMs - beganMs, readyMs: readyMs - plannedMs, runMs: clock.now() - readyMs };
+      logger.debug({ requestId: this.#request.requestId, attempt: number, ...spent }, 'answered');
       return { outputs: this.#outputs(bound, attempt, inputs), report: this.#report(attempt) };
     } catch (error) {
       await this.#abort(attempt, error instanceof Error ? error.message : 'failed');

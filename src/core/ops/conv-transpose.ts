@@ -1,37 +1,48 @@
-/** ConvTranspose: cut along batch, output channels (ungrouped) and every spatial axis. */
+/** ConvTranspose: cut along batch, output channels (by group) and every spatial axis. */
 import { interval, whole, type Interval } from '../geometry/interval.ts';
 import { volume } from '../geometry/region.ts';
 import { intAttribute, intsAttribute, stringAttribute } from '../graph/graph.ts';
 import type { Shape } from '../tensor/tensor.ts';
-import { ints, regionInput, type NodeFacts, type OpRule } from './rule.ts';
+import { groupsAround } from './conv.ts';
+import { int, ints, regionInput, type NodeFacts, type OpRule } from './rule.ts';
 import { windowExtent, windowsOf, type Window } from './window.ts';
 
 interface TransposedFacts {
   readonly data: Shape;
   readonly weight: Shape;
   readonly group: number;
+  /** `before` and `after` count what is cut off the result at either end. */
   readonly windows: readonly Window[];
   readonly outputPadding: readonly number[];
 }
 
-/** Undefined where the padding follows from a wanted output shape (`auto_pad`, `output_shape`). */
-function transposedFacts(facts: NodeFacts): TransposedFacts | undefined {
+/** Elements along an axis before anything is cut off. */
+const fullExtent = (window: Window, input: number, outputPadding: number): number =>
+  (input - 1) * window.stride + windowExtent(window) + outputPadding;
+
+function transposedFacts(facts: NodeFacts): TransposedFacts {
+  const { node } = facts;
   const data = facts.inputs[0]!;
   const weight = facts.inputs[1]!;
-  const autoPad = stringAttribute(facts.node, 'auto_pad', 'NOTSET');
-  if (facts.node.attributes.output_shape !== undefined || autoPad.startsWith('SAME')) return undefined;
-  const kernel = intsAttribute(facts.node, 'kernel_shape') ?? weight.slice(2);
-  return {
-    data,
-    weight,
-    group: intAttribute(facts.node, 'group', 1),
-    windows: windowsOf(facts, kernel, data.slice(2)),
-    outputPadding: intsAttribute(facts.node, 'output_padding') ?? kernel.map(() => 0),
-  };
+  const kernel = intsAttribute(node, 'kernel_shape') ?? weight.slice(2);
+  const outputPadding = intsAttribute(node, 'output_padding') ?? kernel.map(() => 0);
+  const autoPad = stringAttribute(node, 'auto_pad', 'NOTSET');
+  const wanted = intsAttribute(node, 'output_shape')?.slice(-kernel.length);
+  const windows = windowsOf(facts, kernel, data.slice(2)).map((window, axis): Window => {
+    const isSame = autoPad.startsWith('SAME');
+    const target = wanted?.[axis] ?? (isSame ? data[axis + 2]! * window.stride : undefined);
+    if (target === undefined) return window;
+    const total = Math.max(0, fullExtent(window, data[axis + 2]!, outputPadding[axis]!) - target);
+    const small = Math.floor(total / 2);
+    return autoPad === 'SAME_UPPER'
+      ? { ...window, before: small, after: total - small }
+      : { ...window, before: total - small, after: small };
+  });
+  return { data, weight, group: intAttribute(node, 'group', 1), windows, outputPadding };
 }
 
 /** The inputs that reach an interval of outputs, and how much of what they make must be cut off or filled up. */
-function sourceField(
+export function sourceField(
   window: Window,
   output: Interval,
   extent: number,
@@ -48,35 +59,28 @@ function sourceField(
 
 export const convTranspose: OpRule = {
   outputs: (facts) => {
-    const found = transposedFacts(facts);
-    if (found === undefined) return undefined;
-    const spatial = found.windows.map(
-      (window, axis) =>
-        (found.data[axis + 2]! - 1) * window.stride +
-        windowExtent(window) +
-        found.outputPadding[axis]! -
-        window.before -
-        window.after,
+    const { data, weight, group, windows, outputPadding } = transposedFacts(facts);
+    const spatial = windows.map(
+      (window, axis) => fullExtent(window, data[axis + 2]!, outputPadding[axis]!) - window.before - window.after,
     );
-    const channels = found.weight[1]! * found.group;
-    return [{ shape: [found.data[0]!, channels, ...spatial], type: facts.inputTypes[0]! }];
+    return [{ shape: [data[0]!, weight[1]! * group, ...spatial], type: facts.inputTypes[0]! }];
   },
   // A stride that leaves gaps between windows makes outputs that no input reaches: a tile cannot begin there.
   cuttable: (node) => {
-    const { group, windows } = transposedFacts(node)!;
-    const spatial = windows.map((window) => windowExtent(window) >= window.stride);
-    return [true, group === 1, ...spatial];
+    const { windows } = transposedFacts(node);
+    return [true, true, ...windows.map((window) => windowExtent(window) >= window.stride)];
   },
   local: (node, region) => {
-    const { data, weight, group, windows } = transposedFacts(node)!;
+    const { data, weight, group, windows } = transposedFacts(node);
     const fields = windows.map((window, axis) => sourceField(window, region[axis + 2]!, data[axis + 2]!));
-    const outputChannels = group === 1 ? region[1]! : whole(weight[1]!);
+    const channels = groupsAround(region[1]!, weight[1]! * group, data[1]!, group);
+    const weightOutputs = group === 1 ? channels.output : whole(weight[1]!);
     return {
-      region,
+      region: [region[0]!, channels.output, ...region.slice(2)],
       inputs: [
-        regionInput([region[0]!, whole(data[1]!), ...fields.map((field) => field.input)]),
-        regionInput([whole(weight[0]!), outputChannels, ...weight.slice(2).map(whole)]),
-        ...(node.inputs[2] === undefined ? [] : [regionInput([region[1]!])]),
+        regionInput([region[0]!, channels.input, ...fields.map((field) => field.input)]),
+        regionInput([channels.input, weightOutputs, ...weight.slice(2).map(whole)]),
+        ...(node.inputs[2] === undefined ? [] : [regionInput([channels.output])]),
       ],
       attributes: {
         pads: ints(
@@ -84,7 +88,9 @@ export const convTranspose: OpRule = {
           ...fields.map((field) => Math.max(0, field.after)),
         ),
         output_padding: ints(...fields.map((field) => Math.max(0, -field.after))),
+        output_shape: undefined,
         auto_pad: undefined,
+        group: int(channels.groups),
       },
     };
   },

@@ -1,10 +1,32 @@
-/** Conv in any number of spatial dimensions: cut along batch, output channels (by group) and every spatial axis. */
+/**
+ * Conv and its quantised forms in any number of spatial dimensions: cut along batch, output channels (by group) and every
+ * spatial axis.
+ */
 import { interval, whole, type Interval } from '../geometry/interval.ts';
 import { volume, type Region } from '../geometry/region.ts';
 import { intAttribute, intsAttribute } from '../graph/graph.ts';
+import type { DataType } from '../tensor/data-type.ts';
 import type { Shape } from '../tensor/tensor.ts';
-import { int, ints, regionInput, type BoundNode, type LocalNode, type NodeFacts, type OpRule } from './rule.ts';
-import { outputExtent, receptiveField, windowsOf, type Window } from './window.ts';
+import {
+  int,
+  ints,
+  regionInput,
+  wholeInput,
+  type BoundNode,
+  type LocalInput,
+  type LocalNode,
+  type NodeFacts,
+  type OpRule,
+} from './rule.ts';
+import { outputExtent, reaching, receptiveField, windowsOf, type Window } from './window.ts';
+
+/** Where the inputs stand, and what the result is made of. */
+interface Form {
+  readonly weight: number;
+  /** Inputs that hold one value for each output channel, or one for all. */
+  readonly perChannel: readonly number[];
+  readonly type: (facts: NodeFacts) => DataType | undefined;
+}
 
 interface ConvFacts {
   readonly data: Shape;
@@ -13,9 +35,9 @@ interface ConvFacts {
   readonly windows: readonly Window[];
 }
 
-function convFacts(facts: NodeFacts): ConvFacts {
+function convFacts(facts: NodeFacts, form: Form): ConvFacts {
   const data = facts.inputs[0]!;
-  const weight = facts.inputs[1]!;
+  const weight = facts.inputs[form.weight]!;
   const kernel = intsAttribute(facts.node, 'kernel_shape') ?? weight.slice(2);
   return {
     data,
@@ -44,17 +66,21 @@ export function groupsAround(
   };
 }
 
-function local(node: BoundNode, region: Region): LocalNode {
-  const { data, weight, group, windows } = convFacts(node);
+function local(node: BoundNode, region: Region, form: Form): LocalNode {
+  const { data, weight, group, windows } = convFacts(node, form);
   const channels = groupsAround(region[1]!, weight[0]!, data[1]!, group);
-  const fields = windows.map((window, axis) => receptiveField(window, region[axis + 2]!, data[axis + 2]!));
+  const extents = node.outputs[0]!.slice(2);
+  const outputs = windows.map((window, axis) => reaching(window, region[axis + 2]!, data[axis + 2]!, extents[axis]!));
+  const fields = windows.map((window, axis) => receptiveField(window, outputs[axis]!, data[axis + 2]!));
+  const input = (shape: Shape | undefined, position: number): LocalInput | null => {
+    if (position === 0) return regionInput([region[0]!, channels.input, ...fields.map((field) => field.input)]);
+    if (position === form.weight) return regionInput([channels.output, ...weight.slice(1).map(whole)]);
+    const isPerChannel = form.perChannel.includes(position) && shape?.length === 1 && shape[0] === weight[0];
+    return isPerChannel ? regionInput([channels.output]) : wholeInput(shape);
+  };
   return {
-    region: [region[0]!, channels.output, ...region.slice(2)],
-    inputs: [
-      regionInput([region[0]!, channels.input, ...fields.map((field) => field.input)]),
-      regionInput([channels.output, ...weight.slice(1).map(whole)]),
-      ...(node.inputs[2] === undefined ? [] : [regionInput([channels.output])]),
-    ],
+    region: [region[0]!, channels.output, ...outputs],
+    inputs: node.inputs.map(input),
     attributes: {
       pads: ints(...fields.map((field) => field.before), ...fields.map((field) => field.after)),
       auto_pad: undefined,
@@ -63,13 +89,20 @@ function local(node: BoundNode, region: Region): LocalNode {
   };
 }
 
-export const conv: OpRule = {
+const rule = (form: Form): OpRule => ({
   outputs: (facts) => {
-    const { data, weight, windows } = convFacts(facts);
+    const { data, weight, windows } = convFacts(facts, form);
+    const type = form.type(facts);
+    if (type === undefined || data.length < 3 || data.length !== weight.length) return undefined;
     const spatial = windows.map((window, axis) => outputExtent(window, data[axis + 2]!));
-    return [{ shape: [data[0]!, weight[0]!, ...spatial], type: facts.inputTypes[0]! }];
+    return [{ shape: [data[0]!, weight[0]!, ...spatial], type }];
   },
   cuttable: (node) => node.outputs[0]!.map(() => true),
-  local,
-  macs: (node, region) => volume(region) * node.inputs[1]!.slice(1).reduce((product, extent) => product * extent, 1),
-};
+  local: (node, region) => local(node, region, form),
+  macs: (node, region) =>
+    volume(region) * node.inputs[form.weight]!.slice(1).reduce((product, extent) => product * extent, 1),
+});
+
+export const conv = rule({ weight: 1, perChannel: [2], type: (facts) => facts.inputTypes[0] });
+export const convInteger = rule({ weight: 1, perChannel: [3], type: () => 'int32' });
+export const qLinearConv = rule({ weight: 3, perChannel: [4, 5, 8], type: (facts) => facts.inputTypes[7] });

@@ -3,7 +3,7 @@ import type { Region } from '../geometry/region.ts';
 import { intAttribute } from '../graph/graph.ts';
 import type { DataType } from '../tensor/data-type.ts';
 import type { Shape } from '../tensor/tensor.ts';
-import { regionInput, type NodeFacts, type OpRule } from './rule.ts';
+import { regionInput, wholeInput, type NodeFacts, type OpRule } from './rule.ts';
 
 /** The shape to which all shapes broadcast, or undefined where they do not. */
 export function broadcastShapes(shapes: readonly Shape[]): Shape | undefined {
@@ -32,6 +32,8 @@ export function broadcastRegion(region: Region, result: Shape, operand: Shape): 
 
 const elementwise = (type: (facts: NodeFacts) => DataType | undefined): OpRule => ({
   outputs: (facts) => {
+    // Before operator set 7, broadcasting was asked for with attributes of its own.
+    if (facts.node.attributes.broadcast !== undefined) return undefined;
     const shape = broadcastShapes(facts.inputs.filter((input) => input !== undefined));
     const outputType = type(facts);
     if (shape === undefined || outputType === undefined) return undefined;
@@ -71,6 +73,24 @@ const TYPE_NUMBERS: Readonly<Record<number, DataType>> = {
   16: 'bfloat16',
 };
 
-export const castTarget = (facts: NodeFacts): DataType | undefined => TYPE_NUMBERS[intAttribute(facts.node, 'to', 0)];
+export const typeOfNumber = (number: number): DataType | undefined => TYPE_NUMBERS[number];
+
+export const castTarget = (facts: NodeFacts): DataType | undefined => typeOfNumber(intAttribute(facts.node, 'to', 0));
 
 export const cast = elementwise(castTarget);
+
+/** Cast to the type of the second input, of which the values do not matter. */
+export const castLike: OpRule = {
+  ...sameType(1),
+  outputs: ({ inputs, inputTypes }) => [{ shape: inputs[0]!, type: inputTypes[1]! }],
+  local: (node, region) => ({ region, inputs: [regionInput(region), wholeInput(node.inputs[1])] }),
+};
+
+/** In training, elements are dropped at random: that must happen once only. */
+export const dropout: OpRule = {
+  ...sameType(),
+  outputs: (facts) => {
+    const isTraining = facts.inputs[2] !== undefined;
+    return isTraining ? undefined : sameType().outputs(facts);
+  },
+};

@@ -3,6 +3,7 @@ import { concat } from './concat.ts';
 import { convTranspose } from './conv-transpose.ts';
 import { conv } from './conv.ts';
 import { cast, ofType, sameType } from './elementwise.ts';
+import { gather } from './gather.ts';
 import { gemm, matMul } from './linear.ts';
 import { batchNormalization, instanceNormalization, layerNormalization, lrn, softmax } from './normalization.ts';
 import { averagePool, maxPool } from './pool.ts';
@@ -13,11 +14,12 @@ import type { OpRule } from './rule.ts';
 import type { Node } from '../graph/graph.ts';
 
 const SAME_TYPE = [
-  ...['Identity', 'Dropout', 'Relu', 'LeakyRelu', 'PRelu', 'Elu', 'Selu', 'Celu', 'Gelu', 'Mish', 'ThresholdedRelu'],
+  ...['Identity', 'Relu', 'LeakyRelu', 'PRelu', 'Elu', 'Selu', 'Celu', 'Gelu', 'Mish', 'ThresholdedRelu'],
   ...['Sigmoid', 'HardSigmoid', 'HardSwish', 'Tanh', 'Softplus', 'Softsign', 'Erf', 'Clip', 'Shrink'],
   ...['Abs', 'Neg', 'Sign', 'Ceil', 'Floor', 'Round', 'Reciprocal', 'Sqrt', 'Exp', 'Log'],
   ...['Sin', 'Cos', 'Tan', 'Asin', 'Acos', 'Atan', 'Sinh', 'Cosh', 'Asinh', 'Acosh', 'Atanh'],
   ...['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Mod', 'Min', 'Max', 'Mean', 'Sum', 'And', 'Or', 'Xor', 'Not'],
+  ...['BitShift', 'BitwiseAnd', 'BitwiseOr', 'BitwiseXor', 'BitwiseNot', 'Swish'],
 ] as const;
 const BOOLEAN = ['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'IsNaN', 'IsInf'] as const;
 const REDUCTIONS = [
@@ -34,24 +36,50 @@ const RULES: Readonly<Record<string, OpRule>> = {
   ...each(REDUCTIONS, reduce),
   ...each(['ArgMax', 'ArgMin'], argReduce),
   ...each(['GlobalAveragePool', 'GlobalMaxPool', 'GlobalLpPool'], globalPool),
-  ...each(['MaxPool', 'LpPool'], maxPool),
-  ...each(['Softmax', 'LogSoftmax', 'Hardmax'], softmax),
+  ...each(['MaxPool', 'AveragePool', 'LpPool'], pool),
+  ...each(['Softmax', 'LogSoftmax', 'Hardmax'], normalization.softmax),
   ...each(['Resize', 'Upsample'], resize),
-  AveragePool: averagePool,
-  BatchNormalization: batchNormalization,
+  ...each(['Scatter', 'ScatterElements', 'ScatterND', 'Trilu', 'ReverseSequence'], uncut.likeInput()),
+  ...each(['RNN', 'GRU', 'LSTM'], uncut.recurrent),
+  BatchNormalization: normalization.batchNormalization,
   Cast: cast,
+  CastLike: castLike,
   Concat: concat,
+  ConstantOfShape: uncut.constantOfShape,
   Conv: conv,
+  ConvInteger: convInteger,
   ConvTranspose: convTranspose,
+  CumSum: normalization.cumulativeSum,
+  DepthToSpace: depthToSpace,
+  DequantizeLinear: dequantizeLinear,
+  Dropout: dropout,
+  DynamicQuantizeLinear: uncut.dynamicQuantizeLinear,
+  Expand: expand,
   Flatten: flatten,
+  Gather: gather,
+  GatherElements: uncut.likeInput(1),
+  GatherND: uncut.gatherNd,
   Gemm: gemm,
-  InstanceNormalization: instanceNormalization,
-  LRN: lrn,
-  LayerNormalization: layerNormalization,
+  GridSample: gridSample,
+  GroupNormalization: normalization.groupNormalization,
+  InstanceNormalization: normalization.instanceNormalization,
+  LRN: normalization.lrn,
+  LayerNormalization: normalization.layerNormalization,
   MatMul: matMul,
+  MatMulInteger: matMulInteger,
+  OneHot: uncut.oneHot,
+  Pad: pad,
+  QLinearConv: qLinearConv,
+  QLinearMatMul: qLinearMatMul,
+  QuantizeLinear: quantizeLinear,
+  Range: uncut.range,
   Reshape: reshape,
+  Slice: slice,
+  SpaceToDepth: spaceToDepth,
   Split: split,
   Squeeze: squeeze,
+  Tile: tile,
+  TopK: uncut.topK,
   Transpose: transpose,
   Unsqueeze: unsqueeze,
   Where: sameType(1),
@@ -59,7 +87,7 @@ const RULES: Readonly<Record<string, OpRule>> = {
 
 /** The rule of a node's operator, or undefined where the operator must run whole. */
 export const ruleOf = (node: Node): OpRule | undefined =>
-  node.domain === '' || node.domain === 'ai.onnx' ? RULES[node.op] : undefined;
+  node.domain === '' && Object.hasOwn(RULES, node.op) ? RULES[node.op] : undefined;
 
-/** Names of all operators that can be cut along at least some axis. */
+/** Names of all operators that declare themselves. */
 export const declaredOperators = (): string[] => Object.keys(RULES).sort();

@@ -1,9 +1,8 @@
-/** Transpose, Split, and nearest-neighbour Resize: elements move, none is computed. */
+/** Transpose, Split, DepthToSpace and SpaceToDepth: elements move, none is computed. */
 import { interval, whole, type Interval } from '../geometry/interval.ts';
-import type { Region } from '../geometry/region.ts';
-import { intAttribute, intsAttribute, stringAttribute } from '../graph/graph.ts';
-import { fromInt64, numberValues, type Shape } from '../tensor/tensor.ts';
-import { normalizeAxis, parameterInput, regionInput, type BoundNode, type NodeFacts, type OpRule } from './rule.ts';
+import { intAttribute, intsAttribute } from '../graph/graph.ts';
+import { numberValues } from '../tensor/tensor.ts';
+import { normalizeAxis, regionInput, wholeInput, type NodeFacts, type OpRule } from './rule.ts';
 
 const permutationOf = (facts: NodeFacts): readonly number[] =>
   intsAttribute(facts.node, 'perm') ?? facts.inputs[0]!.map((_, axis) => facts.inputs[0]!.length - 1 - axis);
@@ -48,93 +47,44 @@ export const split: OpRule = {
     const needed = region.map((own, index) => (index === axis ? whole(node.inputs[0]![axis]!) : own));
     return {
       region,
-      inputs: node.inputs.map((shape, index) =>
-        shape === undefined ? null : regionInput(index === 0 ? needed : shape.map(whole)),
-      ),
+      inputs: node.inputs.map((shape, index) => (index === 0 ? regionInput(needed) : wholeInput(shape))),
     };
   },
 };
 
-/** Where the inputs of Resize and of its forerunner Upsample stand. */
-const resizeInputs = (facts: NodeFacts): { readonly scales: number; readonly sizes: number } =>
-  facts.node.op === 'Upsample' || facts.opset < 11 ? { scales: 1, sizes: -1 } : { scales: 2, sizes: 3 };
-
-function resizeTarget(facts: NodeFacts): Shape | undefined {
-  const data = facts.inputs[0]!;
-  const at = resizeInputs(facts);
-  const scales = facts.constants[at.scales];
-  const sizes = facts.constants[at.sizes];
-  if (facts.node.attributes.axes !== undefined) return undefined;
-  if (sizes !== undefined && sizes.shape[0] !== 0) return numberValues(sizes);
-  if (scales === undefined || scales.shape[0] === 0) return undefined;
-  return numberValues(scales).map((scale, axis) => Math.floor(data[axis]! * scale));
-}
-
-/** The input index that an output index reads. Source: ONNX Resize, coordinate_transformation_mode and nearest_mode. */
-function nearestSource(facts: NodeFacts, scale: number): ((index: number) => number) | undefined {
-  const isOld = facts.node.op === 'Upsample' || facts.opset < 11;
-  const coordinates = stringAttribute(
-    facts.node,
-    'coordinate_transformation_mode',
-    isOld ? 'asymmetric' : 'half_pixel',
-  );
-  const rounding = stringAttribute(facts.node, 'nearest_mode', isOld ? 'floor' : 'round_prefer_floor');
-  const positions: Readonly<Record<string, (index: number) => number>> = {
-    asymmetric: (index) => index / scale,
-    half_pixel: (index) => (index + 0.5) / scale - 0.5,
-  };
-  const roundings: Readonly<Record<string, (position: number) => number>> = {
-    floor: Math.floor,
-    ceil: Math.ceil,
-    round_prefer_floor: (position) => Math.ceil(position - 0.5),
-    round_prefer_ceil: (position) => Math.floor(position + 0.5),
-  };
-  const position = positions[coordinates];
-  const round = roundings[rounding];
-  return position && round && ((index) => Math.max(0, round(position(index))));
-}
-
-/** The whole factor by which an axis is repeated, or undefined where the axis is resized in any other way. */
-function repeatFactor(node: BoundNode, axis: number): number | undefined {
-  const from = node.inputs[0]![axis]!;
-  const to = node.outputs[0]![axis]!;
-  const factor = to / from;
-  if (factor === 1) return 1;
-  if (!Number.isInteger(factor) || stringAttribute(node.node, 'mode', 'nearest') !== 'nearest') return undefined;
-  const source = nearestSource(node, factor);
-  if (source === undefined) return undefined;
-  for (let index = 0; index < to; index++) if (source(index) !== Math.floor(index / factor)) return undefined;
-  return factor;
-}
-
-export const resize: OpRule = {
+/** Elements of the channels become squares of rows and columns: a part has whole squares. */
+export const depthToSpace: OpRule = {
   outputs: (facts) => {
-    const shape = resizeTarget(facts);
-    return shape && [{ shape, type: facts.inputTypes[0]! }];
+    const [batch, channels, rows, columns] = facts.inputs[0]!;
+    const size = intAttribute(facts.node, 'blocksize', 1);
+    const shape = [batch!, channels! / (size * size), rows! * size, columns! * size];
+    return [{ shape, type: facts.inputTypes[0]! }];
   },
-  // Exact where every output repeats the input a whole number of times; a target given as sizes is rewritten per tile.
-  cuttable: (node) => node.outputs[0]!.map((_, axis) => repeatFactor(node, axis) !== undefined),
+  cuttable: () => [true, false, true, true],
   local: (node, region) => {
-    const needed = region.map((own, axis) => {
-      const factor = repeatFactor(node, axis);
-      return factor === undefined
-        ? whole(node.inputs[0]![axis]!)
-        : interval(Math.floor(own.start / factor), Math.ceil(own.end / factor));
-    });
-    const produced: Region = region.map((own, axis) => {
-      const factor = repeatFactor(node, axis);
-      return factor === undefined ? own : interval(needed[axis]!.start * factor, needed[axis]!.end * factor);
-    });
-    const at = resizeInputs(node);
+    const size = intAttribute(node.node, 'blocksize', 1);
+    const inner = region.slice(2).map((own) => interval(Math.floor(own.start / size), Math.ceil(own.end / size)));
     return {
-      region: produced,
-      inputs: node.inputs.map((shape, index) => {
-        if (shape === undefined) return null;
-        if (index === 0) return regionInput(needed);
-        if (index !== at.sizes) return regionInput(shape.map(whole));
-        const sizes = produced.map((own) => own.end - own.start);
-        return parameterInput(fromInt64([sizes.length], sizes));
-      }),
+      region: [region[0]!, region[1]!, ...inner.map((own) => scaled(own, size))],
+      inputs: [regionInput([region[0]!, whole(node.inputs[0]![1]!), ...inner])],
     };
   },
 };
+
+/** Squares of rows and columns become channels. */
+export const spaceToDepth: OpRule = {
+  outputs: (facts) => {
+    const [batch, channels, rows, columns] = facts.inputs[0]!;
+    const size = intAttribute(facts.node, 'blocksize', 1);
+    const shape = [batch!, channels! * size * size, rows! / size, columns! / size];
+    return [{ shape, type: facts.inputTypes[0]! }];
+  },
+  cuttable: () => [true, false, true, true],
+  local: (node, region) => {
+    const size = intAttribute(node.node, 'blocksize', 1);
+    const needed = region.slice(2).map((own) => scaled(own, size));
+    return { region, inputs: [regionInput([region[0]!, whole(node.inputs[0]![1]!), ...needed])] };
+  },
+};
+
+const scaled = (own: Interval, by: number): Interval => interval(own.start * by, own.end * by);

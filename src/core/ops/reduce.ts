@@ -21,8 +21,12 @@ const reduction: ReductionOf = (facts) => {
   if (hasAxesInput && constant === undefined) return undefined;
   const given = constant === undefined ? intsAttribute(facts.node, 'axes') : numberValues(constant);
   const isNone = given === undefined || given.length === 0;
-  if (isNone && intAttribute(facts.node, 'noop_with_empty_axes', 0) === 1) return undefined;
-  const axes = isNone ? facts.inputs[0]!.map((_, axis) => axis) : given.map((axis) => normalizeAxis(axis, rank));
+  const isNothing = isNone && intAttribute(facts.node, 'noop_with_empty_axes', 0) === 1;
+  const axes = isNothing
+    ? []
+    : isNone
+      ? facts.inputs[0]!.map((_, axis) => axis)
+      : given.map((axis) => normalizeAxis(axis, rank));
   return { axes: new Set(axes), isKeeping: intAttribute(facts.node, 'keepdims', 1) === 1 };
 };
 

@@ -3,7 +3,7 @@
  * each input is needed, and how does the operator look when it computes just that?* Partitioning, halo exchange, weight
  * distribution, cost and recovery follow from the answer. An operator without a rule is never cut.
  */
-import type { Region } from '../geometry/region.ts';
+import { wholeRegion, type Region } from '../geometry/region.ts';
 import type { Attribute, Node } from '../graph/graph.ts';
 import type { DataType } from '../tensor/data-type.ts';
 import type { Shape, Tensor } from '../tensor/tensor.ts';
@@ -41,6 +41,8 @@ export type LocalInput =
 export interface LocalNode {
   /** The region that it computes: the wanted one, or one around it where the operator cannot do with less. */
   readonly region: Region;
+  /** What it writes, where that is more than `region`: what lies around is not valid, and is cut off. */
+  readonly written?: Region;
   /** One for each of the node's inputs; null: this input is not needed and is left out. */
   readonly inputs: readonly (LocalInput | null)[];
   /** Attributes that replace the node's own. Undefined removes one. */
@@ -62,6 +64,10 @@ export interface OpRule {
   /** Reads one element for each it writes: never worth an exchange of its own. */
   readonly isPointwise?: boolean;
 }
+
+/** An input just as it is, if there is one. */
+export const wholeInput = (shape: Shape | undefined): LocalInput | null =>
+  shape === undefined ? null : regionInput(wholeRegion(shape));
 
 export const regionInput = (region: Region): LocalInput => ({ kind: 'region', region });
 export const parameterInput = (value: Tensor): LocalInput => ({ kind: 'parameter', value });

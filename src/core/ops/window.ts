@@ -2,7 +2,7 @@
  * Sliding-window geometry, one axis at a time: the receptive field of an interval of outputs.
  * Source: ONNX operator specification, Conv and the pooling operators.
  */
-import { isEmpty, type Interval } from '../geometry/interval.ts';
+import type { Interval } from '../geometry/interval.ts';
 import { intsAttribute, stringAttribute } from '../graph/graph.ts';
 import type { Shape } from '../tensor/tensor.ts';
 import type { NodeFacts } from './rule.ts';
@@ -35,17 +35,25 @@ export function outputExtent(window: Window, input: number, ceil = false): numbe
   return (count - 1) * window.stride >= input + window.before ? count - 1 : count;
 }
 
-/** Which inputs a non-empty interval of outputs reads. */
+/** Which inputs a non-empty interval of outputs reads. It must have a window that reaches into the map (`reaching`). */
 export function receptiveField(window: Window, output: Interval, extent: number): ReceptiveField {
   const start = output.start * window.stride - window.before;
   const end = (output.end - 1) * window.stride - window.before + windowExtent(window);
   const input = { start: Math.max(0, start), end: Math.min(extent, end) };
-  if (isEmpty(input)) {
-    // Windows that lie wholly in the padding: keep one element, and let the padding reach as far as it must.
-    const anchor = Math.min(Math.max(start, 0), extent - 1);
-    return { input: { start: anchor, end: anchor + 1 }, before: anchor - start, after: end - anchor - 1 };
-  }
   return { input, before: input.start - start, after: end - input.end };
+}
+
+/**
+ * An interval of outputs, widened until one of its windows reaches into the map: an operator cannot run on padding alone.
+ * @param extent inputs along the axis. @param outputs outputs along the axis.
+ */
+export function reaching(window: Window, output: Interval, extent: number, outputs: number): Interval {
+  const first = Math.floor((window.before - windowExtent(window)) / window.stride) + 1;
+  const last = Math.ceil((extent + window.before) / window.stride) - 1;
+  return {
+    start: Math.max(0, Math.min(output.start, last)),
+    end: Math.min(outputs, Math.max(output.end, first + 1)),
+  };
 }
 
 /** The windows of a Conv or pooling node, outermost spatial axis first, `auto_pad` resolved for these input extents. */
