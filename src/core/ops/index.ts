@@ -1,16 +1,22 @@
 /** The table of operators that declare themselves. Whatever is missing here runs whole. */
 import { concat } from './concat.ts';
 import { convTranspose } from './conv-transpose.ts';
-import { conv } from './conv.ts';
-import { cast, ofType, sameType } from './elementwise.ts';
-import { gather } from './gather.ts';
-import { gemm, matMul } from './linear.ts';
-import { batchNormalization, instanceNormalization, layerNormalization, lrn, softmax } from './normalization.ts';
-import { averagePool, maxPool } from './pool.ts';
-import { resize, split, transpose } from './rearrange.ts';
+import { conv, convInteger, qLinearConv } from './conv.ts';
+import { cast, castLike, dropout, ofType, sameType } from './elementwise.ts';
+import { expand, tile } from './expand.ts';
+import { gather, gridSample } from './gather.ts';
+import { gemm, matMul, matMulInteger, qLinearMatMul } from './linear.ts';
+import * as normalization from './normalization.ts';
+import { pad } from './pad.ts';
+import { pool } from './pool.ts';
+import { dequantizeLinear, quantizeLinear } from './quantize.ts';
+import { depthToSpace, spaceToDepth, split, transpose } from './rearrange.ts';
 import { argReduce, globalPool, reduce } from './reduce.ts';
 import { flatten, reshape, squeeze, unsqueeze } from './reshape.ts';
+import { resize } from './resize.ts';
 import type { OpRule } from './rule.ts';
+import { slice } from './slice.ts';
+import * as uncut from './uncut.ts';
 import type { Node } from '../graph/graph.ts';
 
 const SAME_TYPE = [
