@@ -12,8 +12,6 @@ import { regionShape, wholeRegion } from '../core/geometry/region.ts';
 import type { BoundGraph } from '../core/graph/bind.ts';
 import type { PeerId } from '../core/ids.ts';
 import { COORDINATOR_KEY } from '../core/plan/dataflow.ts';
-import { planRequest } from '../core/plan/planner.ts';
-import type { Plan } from '../core/plan/plan.ts';
 import { byteLength, type Tensor } from '../core/tensor/tensor.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Assembler } from './assembler.ts';
@@ -135,7 +133,7 @@ export class Coordination {
 
   message(from: PeerId, message: PlanMessage): void {
     const attempt = this.#attempt;
-    if (attempt === undefined || message.attempt !== attempt.number) return;
+    if (message.attempt !== attempt?.number) return;
     if (!attempt.prepared.plan.participants.includes(from)) return;
     attempt.lastSignMs = this.#parts.clock.now();
     switch (message.kind) {
@@ -210,10 +208,10 @@ export class Coordination {
     );
   }
 
-  #plan(bound: BoundGraph): Plan {
-    const { members } = this.#parts;
+  #plan(bound: BoundGraph): Uint8Array {
+    const { members, preparation } = this.#parts;
     const peers = members.available().filter(({ peer }) => peer === members.self || !this.#excluded.has(peer));
-    return planRequest({
+    return preparation.planFor({
       bound,
       modelId: this.#request.modelId,
       peers,
@@ -226,7 +224,7 @@ export class Coordination {
   async #try(number: number, bound: BoundGraph, inputs: ReadonlyMap<string, Tensor>): Promise<Answer> {
     const { preparation, clock, logger } = this.#parts;
     const beganMs = clock.now();
-    const encoded = new TextEncoder().encode(JSON.stringify(this.#plan(bound)));
+    const encoded = this.#plan(bound);
     const prepared = await preparation.plan(encoded, this.#signal);
     const attempt = this.#begin(number, prepared);
     const plannedMs = clock.now();

@@ -3,6 +3,7 @@ import type { BoundGraph, InputSpec } from '../core/graph/bind.ts';
 import { bindGraph } from '../core/graph/bind.ts';
 import type { ModelId } from '../core/ids.ts';
 import { deriveDataflow, type Dataflow } from '../core/plan/dataflow.ts';
+import { levelled, planRequest, type PlanRequest } from '../core/plan/planner.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import { checkPlan, parsePlan } from '../core/plan/validate.ts';
 import { MeshError } from '../core/errors.ts';
@@ -25,6 +26,7 @@ export class Preparation {
   readonly #models: ModelAccess;
   readonly #bound = new RecentMap<string, BoundGraph>(KEPT);
   readonly #plans = new RecentMap<string, PreparedPlan>(KEPT);
+  readonly #encoded = new RecentMap<string, Uint8Array>(KEPT);
 
   constructor(models: ModelAccess) {
     this.#models = models;
@@ -38,6 +40,29 @@ export class Preparation {
     const bound = bindGraph(await this.#models.graph(id, signal), inputs);
     this.#bound.set(key, bound);
     return bound;
+  }
+
+  /** The plan for a request, made anew only when who takes part has changed. Encoded as it is sent. */
+  planFor(request: PlanRequest): Uint8Array {
+    const peers = levelled(request.peers).map(({ peer, macsPerSecond, memoryBudgetBytes }) => [
+      peer,
+      macsPerSecond,
+      memoryBudgetBytes,
+    ]);
+    const shapes = request.bound.graph.inputs.map(({ name }) => request.bound.shapes.get(name));
+    const key = JSON.stringify([
+      request.modelId,
+      shapes,
+      peers,
+      request.coordinator,
+      request.link,
+      request.parallelism,
+    ]);
+    const known = this.#encoded.get(key);
+    if (known !== undefined) return known;
+    const encoded = new TextEncoder().encode(JSON.stringify(planRequest(request)));
+    this.#encoded.set(key, encoded);
+    return encoded;
   }
 
   /** A plan as it came over the wire: parsed, checked against the graph, its dataflow derived. */

@@ -101,7 +101,7 @@ export class Worker {
       return new MeshError('STALE_TERM', `term ${term} is over: a newer coordinator has taken this request`);
     }
     const running = this.#running.get(requestId);
-    if (running !== undefined && running.id.term === term && running.id.attempt >= attempt) {
+    if (running?.id.term === term && running.id.attempt >= attempt) {
       return new MeshError('STALE_TERM', `attempt ${attempt} is over: a newer plan has been made`);
     }
     if (running === undefined && this.#running.size >= this.#parts.maxExecutions) {

@@ -6,6 +6,7 @@ import { MeshError } from '../errors.ts';
 import { intersect, isEmpty, wholeRegion, type Region } from '../geometry/region.ts';
 import { isConstant, type BoundGraph } from '../graph/bind.ts';
 import { compileTile } from '../program/compile.ts';
+import { demandOf } from '../program/demand.ts';
 import type { Tile } from '../program/program.ts';
 import type { Plan } from './plan.ts';
 
@@ -31,6 +32,7 @@ export interface TileTask {
   readonly block: number;
   readonly part: number;
   readonly participant: number;
+  /** Compiled when it is first asked for. */
   readonly tile: Tile;
   /** What must arrive before it can run, what comes from the same participant included. */
   readonly needs: readonly Transfer[];
@@ -93,11 +95,23 @@ export function deriveDataflow(bound: BoundGraph, plan: Plan): Dataflow {
 
   const tasks = plan.blocks.flatMap(({ first, last, parts }, block) =>
     parts.map(({ participant, outputs }, part): TileTask => {
-      const tile = compileTile(bound, { first, last }, new Map(Object.entries(outputs)), plan.modelId.slice(0, 16));
-      const needs = [...tile.feeds].flatMap(([tensor, region]) =>
+      const wanted = new Map(Object.entries(outputs));
+      const demand = demandOf(bound, { first, last }, wanted);
+      const needs = [...demand.feeds].flatMap(([tensor, region]) =>
         transfersOf(tensor, region, { to: participant, block, part }),
       );
-      return { block, part, participant, tile, needs };
+      let tile: Tile | undefined;
+      return {
+        block,
+        part,
+        participant,
+        needs,
+        // Nobody compiles the tiles of others.
+        get tile() {
+          tile ??= compileTile(bound, { first, last }, wanted, plan.modelId.slice(0, 16));
+          return tile;
+        },
+      };
     }),
   );
   const outputs = bound.graph.outputs

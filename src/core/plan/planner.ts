@@ -26,21 +26,38 @@ const DEGREES = [2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32];
 /** Cutting must promise this much to be preferred to running whole, since a prediction is not a measurement. */
 const LEAST_GAIN = 1.15;
 
-/** The coordinator first, then the fastest; ties by id, so that equal views give equal plans. */
-function ranked(peers: readonly PeerProfile[], coordinator: PeerId): PeerProfile[] {
-  return [...peers].sort(
-    (a, b) =>
-      Number(b.peer === coordinator) - Number(a.peer === coordinator) ||
-      b.macsPerSecond - a.macsPerSecond ||
-      (a.peer < b.peer ? -1 : 1),
-  );
+/** Measured speeds within this factor of each other are taken as equal: a plan must not change with the noise. */
+const EQUAL_SPEED = 1.6;
+/** Speeds are rounded to powers of this, for the same reason. */
+const SPEED_STEP = 1.25;
+
+/** The same peers by speed and then by id, with speeds that noise does not change. Equal views give equal plans. */
+export function levelled(peers: readonly PeerProfile[]): PeerProfile[] {
+  const bySpeed = [...peers].sort((a, b) => b.macsPerSecond - a.macsPerSecond);
+  let fastest = Infinity;
+  let level = 0;
+  const rounded = bySpeed.map((profile) => {
+    if (profile.macsPerSecond * EQUAL_SPEED < fastest) {
+      fastest = profile.macsPerSecond;
+      level = SPEED_STEP ** Math.round(Math.log(fastest) / Math.log(SPEED_STEP));
+    }
+    return { ...profile, macsPerSecond: level };
+  });
+  return rounded.sort((a, b) => b.macsPerSecond - a.macsPerSecond || (a.peer < b.peer ? -1 : 1));
+}
+
+/** The fastest `degree` peers, the coordinator among them: what it computes need not travel. */
+function participantsFor(peers: readonly PeerProfile[], coordinator: PeerProfile, degree: number): PeerProfile[] {
+  const fastest = peers.slice(0, degree);
+  if (fastest.includes(coordinator)) return fastest;
+  return peers.filter((peer, index) => index < degree - 1 || peer === coordinator);
 }
 
 function planFor(request: PlanRequest, participants: readonly PeerProfile[], canRunWhole: boolean): Plan | undefined {
   const result = new PlanSearch({
     bound: request.bound,
     participants,
-    coordinator: 0,
+    coordinator: participants.findIndex(({ peer }) => peer === request.coordinator),
     link: request.link,
     cuts: participants.length > 1 ? candidateCuts(participants.length) : [],
     canRunWhole,
@@ -75,19 +92,20 @@ function withoutIdle(plan: Plan): Plan {
 
 /** @throws MeshError UNAVAILABLE when there is nobody to compute. */
 export function planRequest(request: PlanRequest): Plan {
-  const peers = ranked(request.peers, request.coordinator);
-  if (peers[0]?.peer !== request.coordinator) {
+  const peers = levelled(request.peers);
+  const coordinator = peers.find(({ peer }) => peer === request.coordinator);
+  if (coordinator === undefined) {
     throw new MeshError('UNAVAILABLE', 'the coordinator is not among the peers that may compute');
   }
-  const fastest = peers.reduce((best, peer) => (peer.macsPerSecond > best.macsPerSecond * LEAST_GAIN ? peer : best));
-  const single = planFor(request, fastest === peers[0] ? [fastest] : [peers[0], fastest], true);
+  const isFastest = coordinator.macsPerSecond === peers[0]!.macsPerSecond;
+  const single = planFor(request, isFastest ? [coordinator] : [peers[0]!, coordinator], true);
   if (single === undefined) throw new MeshError('INTERNAL', 'the graph has no plan even on one peer');
   const wanted = Math.min(request.parallelism, peers.length);
   const degrees =
     request.parallelism === 0 ? DEGREES.filter((degree) => degree <= peers.length) : wanted > 1 ? [wanted] : [];
   let best = single;
   for (const degree of degrees) {
-    const plan = planFor(request, peers.slice(0, degree), request.parallelism === 0);
+    const plan = planFor(request, participantsFor(peers, coordinator, degree), request.parallelism === 0);
     if (plan === undefined) continue;
     const isForced = request.parallelism !== 0;
     const threshold = best === single ? LEAST_GAIN : 1;

@@ -111,6 +111,8 @@ export class PlanSearch {
         if (regions === undefined) return segments;
         for (const [part, walk] of walks.entries()) walk.want(name, regions[part]!);
       }
+      // What declares nothing may answer differently when it is run twice: its block stays on one participant.
+      if (layout !== 0 && bound.steps[index]!.bound === undefined) break;
       for (const walk of walks) walk.visit(index);
       const isBeginning = beginning >= 0 ? this.#ends[beginning] === index - 1 : index === 0;
       if (!isBeginning) continue;
