@@ -11,6 +11,7 @@ import type { ExternalLocation } from './external-location.ts';
 import { collectInitializers, constantOf, type ReadExternal } from './initializers.ts';
 import { invalidModel } from './invalid-model.ts';
 import { sortNodes, uniqueNames } from './order.ts';
+import { typeName } from './tensor-proto.ts';
 import { decodeValueInfo } from './value-info-proto.ts';
 
 export interface DecodedModel {
@@ -48,9 +49,9 @@ export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Dec
   const given = new Set(source.initializer.map((tensor) => tensor.name));
   const inputs = source.input.filter(({ name }) => !given.has(name)).map((input) => decodeValueInfo(input, 'input'));
   for (const proto of source.node) {
-    const node = decodeNode(proto, nameNode(proto.name, proto.opType), opsets);
     const value = constantOf(proto);
-    if (value === undefined || !initializers.add(node.outputs[0]!, value)) nodes.push(node);
+    if (value !== undefined && initializers.add(proto.output[0]!, value)) continue;
+    nodes.push(decodeNode(proto, nameNode(proto.name, proto.opType), opsets));
   }
 
   const { constants, weights } = initializers;
@@ -65,6 +66,7 @@ export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Dec
     nodes: sorted,
     constants,
     weights,
+    declared: decodeDeclared(source),
   };
   return { graph, weightBlobBytes: initializers.blobBytes, weightBytes: (name) => initializers.bytesOf(name) };
 }
@@ -152,6 +154,19 @@ function knownValues(inputs: readonly ValueInfo[], constants: readonly string[])
     known.add(name);
   }
   return known;
+}
+
+/** What is said of values in between is of use only where it can be read: the rest is left out. */
+function decodeDeclared(source: GraphProto): Map<string, ValueInfo> {
+  const declared = new Map<string, ValueInfo>();
+  for (const proto of source.valueInfo) {
+    const type = proto.type?.value;
+    if (type?.case !== 'tensorType' || type.value.shape === undefined || typeName(type.value.elemType) === undefined) {
+      continue;
+    }
+    declared.set(proto.name, decodeValueInfo(proto, 'output'));
+  }
+  return declared;
 }
 
 function decodeOutputs(source: GraphProto, nodes: readonly Node[], known: ReadonlySet<string>): ValueInfo[] {

@@ -12,7 +12,7 @@ import {
   type ValueInfoProto,
 } from 'onnx-buf';
 import { regionShape } from '../../src/core/geometry/region.ts';
-import type { Graph, Node } from '../../src/core/graph/graph.ts';
+import type { Graph, Node, ValueInfo } from '../../src/core/graph/graph.ts';
 import type { Program, ProgramValue, WeightSlice } from '../../src/core/program/program.ts';
 import { byteLength, type Tensor } from '../../src/core/tensor/tensor.ts';
 import { encodeAttribute } from './attribute-proto.ts';
@@ -44,6 +44,9 @@ export function encodeGraph(graph: Graph, weights: string | ((name: string) => U
     graph.inputs.map(({ name, type, dims }) => encodeValueInfo(name, type, dims)),
     graph.outputs.map(({ name, type, dims }) => encodeValueInfo(name, type, dims)),
     initializers,
+    [...(graph.declared ?? new Map<string, ValueInfo>()).values()].map(({ name, type, dims }) =>
+      encodeValueInfo(name, type, dims),
+    ),
   );
 }
 
@@ -83,12 +86,13 @@ function encodeModel(
   input: ValueInfoProto[],
   output: ValueInfoProto[],
   initializer: TensorProto[],
+  valueInfo: ValueInfoProto[] = [],
 ): Uint8Array<ArrayBuffer> {
   const model: ModelProto = create(ModelProtoSchema, {
     irVersion: BigInt(source.irVersion),
     producerName: 'tilemesh',
     opsetImport: Object.entries(source.opsets).map(([domain, version]) => ({ domain, version: BigInt(version) })),
-    graph: { name, input, output, initializer, node: source.nodes.map(encodeNode) },
+    graph: { name, input, output, initializer, valueInfo, node: source.nodes.map(encodeNode) },
   });
   return toBinary(ModelProtoSchema, model);
 }

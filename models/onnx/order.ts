@@ -42,7 +42,7 @@ export function sortNodes(nodes: readonly Node[], known: ReadonlySet<string>): N
         });
       }
       if (pending.length > 0) {
-        stack.push(...pending);
+        for (const writer of pending.reverse()) stack.push(writer);
         continue;
       }
       states.set(node, 'done');
