@@ -33,6 +33,7 @@ describe('models/onnx/decode', () => {
       nodes: [{ name: 'relu', op: 'Relu', domain: '', inputs: ['x'], outputs: ['y'], attributes: {}, captures: [] }],
       constants: new Map(),
       weights: new Map(),
+      declared: new Map(),
     });
   });
 

@@ -46,6 +46,7 @@ const GRAPH: Graph = {
     ['w', { type: 'float32', shape: [2000], offset: 0 }],
     ['v', { type: 'float32', shape: [1025, 1], offset: 8000 }],
   ]),
+  declared: new Map([['between', { name: 'between', type: 'float32', dims: ['N', 7] }]]),
 };
 
 describe('models/onnx/encode', () => {
