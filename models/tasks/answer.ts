@@ -22,6 +22,8 @@ export interface TextLine {
   readonly text: string;
   /** Mean probability of the characters; 0 for no text at all. */
   readonly confidence: number;
+  /** Where it stands; absent where the picture was that line alone. */
+  readonly points?: TextBox['points'];
 }
 
 export interface TensorSummary {
@@ -37,6 +39,8 @@ export type Answer =
   | { readonly kind: 'classes'; readonly top: readonly ClassScore[] }
   | { readonly kind: 'boxes'; readonly boxes: readonly TextBox[] }
   | { readonly kind: 'text'; readonly lines: readonly TextLine[] }
+  /** The values that follow the series, the nearest first. */
+  | { readonly kind: 'forecast'; readonly values: readonly number[] }
   | { readonly kind: 'tensors'; readonly tensors: readonly TensorSummary[] };
 
 /** Elements of a tensor that an answer shows; whole tensors are for files and the tensor protocol. */

@@ -2,7 +2,7 @@
 import { MeshError } from '../../src/core/errors.ts';
 import { numberValues, type Tensor } from '../../src/core/tensor/tensor.ts';
 import type { Answer, ClassScore } from './answer.ts';
-import type { ImageClassificationTask } from './task.ts';
+import type { Classes } from './task.ts';
 
 /** Probabilities of logits, computed so that large ones do not overflow. */
 export function softmax(logits: readonly number[]): number[] {
@@ -16,10 +16,7 @@ export function softmax(logits: readonly number[]): number[] {
  * @param scores [1, classes] with any number of further axes of extent 1
  * @throws MeshError INVALID_INPUT for a batch, KERNEL_FAILED for scores that are not numbers.
  */
-export function classify(
-  task: Pick<ImageClassificationTask, 'labels' | 'isSoftmaxed' | 'topK'>,
-  scores: Tensor,
-): Answer {
+export function classify(task: Classes, scores: Tensor): Answer {
   const values = numberValues(scores);
   if (scores.shape.length > 1 && scores.shape[0] !== 1) {
     throw new MeshError(

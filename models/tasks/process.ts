@@ -10,15 +10,19 @@ import { classify } from './classify.ts';
 import { imageTensor, type Placement } from './image.ts';
 import { readNpy } from './npy.ts';
 import type { Payload, PayloadKind } from './payload.ts';
+import { forecastValues, seriesTensor, type Scale } from './series.ts';
 import type { ImageSpec, TaskKind, TaskSpec } from './task.ts';
 import { describeInput, fitInput } from './tensors.ts';
 import { findText } from './text-detection.ts';
 import { readText } from './text-recognition.ts';
+import { textTensor } from './text.ts';
 
 /** What the answer needs to know of the input. */
 export interface TaskContext {
   /** Where in the network's input the picture lies; absent where no picture was sent. */
   readonly placement?: Placement;
+  /** Of a series: how its values were normalised. */
+  readonly scale?: Scale;
 }
 
 export interface PreparedInput {
@@ -29,6 +33,8 @@ export interface PreparedInput {
 const WANTED: Readonly<Record<TaskKind, readonly PayloadKind[]>> = {
   tensors: ['npy'],
   'image-classification': ['image', 'npy'],
+  'text-classification': ['text', 'npy'],
+  forecasting: ['text', 'npy'],
   'text-detection': ['image', 'npy'],
   'text-recognition': ['image', 'npy'],
 };
@@ -36,7 +42,8 @@ const WANTED: Readonly<Record<TaskKind, readonly PayloadKind[]>> = {
 const NAMES: Readonly<Record<PayloadKind, string>> = { image: 'a picture', text: 'text', npy: 'a .npy array' };
 
 /**
- * The inputs of one request. A .npy array is taken as the graph's input as it is, whatever the task.
+ * The inputs of one request. A .npy array is taken as the graph's input as it is, whatever the task; a series is
+ * normalised.
  * @throws MeshError UNSUPPORTED_MEDIA when the task has no use for such a payload, INVALID_INPUT when it cannot be read.
  */
 export async function preprocess(
@@ -49,8 +56,21 @@ export async function preprocess(
     const list = wanted.map((kind) => NAMES[kind]).join(' or ');
     throw new MeshError('UNSUPPORTED_MEDIA', `this model wants ${list}, but was sent ${NAMES[payload.kind]}`);
   }
+  if (task.kind === 'forecasting') {
+    const { tensor, scale } = seriesTensor(payload, task.series);
+    return { inputs: named(task.input, tensor, graphInputs), context: { scale } };
+  }
   if (payload.kind === 'npy' || task.kind === 'tensors') return fromArray(task, payload, graphInputs);
+  if (task.kind === 'text-classification') {
+    return { inputs: named(task.input, textTensor(payload.bytes, task.text), graphInputs), context: {} };
+  }
   return fromImage(task.input, task.image, payload, graphInputs);
+}
+
+function named(name: string, tensor: Tensor, graphInputs: readonly ValueInfo[]): ReadonlyMap<string, Tensor> {
+  const input = graphInputs.find((candidate) => candidate.name === name);
+  if (input === undefined) throw unknownValue('input', name);
+  return new Map([[name, fitInput(tensor, input)]]);
 }
 
 function fromArray(task: TaskSpec, payload: Payload, graphInputs: readonly ValueInfo[]): PreparedInput {
@@ -75,10 +95,8 @@ async function fromImage(
   payload: Payload,
   graphInputs: readonly ValueInfo[],
 ): Promise<PreparedInput> {
-  const input = graphInputs.find((candidate) => candidate.name === name);
-  if (input === undefined) throw unknownValue('input', name);
   const { tensor, placement } = await imageTensor(payload.bytes, spec);
-  return { inputs: new Map([[name, fitInput(tensor, input)]]), context: { placement } };
+  return { inputs: named(name, tensor, graphInputs), context: { placement } };
 }
 
 /** @throws MeshError INVALID_MODEL when the outputs are not what the task says. */
@@ -87,7 +105,10 @@ export function postprocess(task: TaskSpec, outputs: ReadonlyMap<string, Tensor>
     case 'tensors':
       return { kind: 'tensors', tensors: [...outputs].map(([name, tensor]) => summarise(name, tensor)) };
     case 'image-classification':
+    case 'text-classification':
       return classify(task, output(outputs, task.output));
+    case 'forecasting':
+      return { kind: 'forecast', values: forecastValues(output(outputs, task.output), context.scale) };
     case 'text-detection':
       return findText(task, output(outputs, task.output), context.placement);
     case 'text-recognition':

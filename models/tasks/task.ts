@@ -5,8 +5,12 @@
 import * as v from 'valibot';
 import { MeshError } from '../../src/core/errors.ts';
 import { imageSpecSchema, type ImageSpec } from './image-spec.ts';
+import { seriesSpecSchema, type SeriesSpec } from './series.ts';
+import { textSpecSchema, type TextSpec } from './text.ts';
 
 export type { ImageSize, ImageSpec } from './image-spec.ts';
+export type { SeriesSpec } from './series.ts';
+export type { TextSpec } from './text.ts';
 
 const MAX_NAME_LENGTH = 512;
 const MAX_LABELS = 65_536;
@@ -17,18 +21,37 @@ export interface TensorsTask {
   readonly kind: 'tensors';
 }
 
-export interface ImageClassificationTask {
-  readonly kind: 'image-classification';
-  /** Names of the graph's input and output. */
-  readonly input: string;
-  readonly output: string;
-  readonly image: ImageSpec;
+/** How class scores are read. */
+export interface Classes {
   /** One per class; empty where the classes have no names. */
   readonly labels: readonly string[];
   /** The output is probabilities already; otherwise logits. */
   readonly isSoftmaxed: boolean;
   /** Number of classes in the answer, the likeliest first. */
   readonly topK: number;
+}
+
+export interface ImageClassificationTask extends Classes {
+  readonly kind: 'image-classification';
+  /** Names of the graph's input and output. */
+  readonly input: string;
+  readonly output: string;
+  readonly image: ImageSpec;
+}
+
+export interface TextClassificationTask extends Classes {
+  readonly kind: 'text-classification';
+  readonly input: string;
+  readonly output: string;
+  readonly text: TextSpec;
+}
+
+/** The output is [batch, horizon, steps] or [batch, horizon]; the last step is the end of the series. */
+export interface ForecastingTask {
+  readonly kind: 'forecasting';
+  readonly input: string;
+  readonly output: string;
+  readonly series: SeriesSpec;
 }
 
 /** Differentiable binarisation, as PP-OCR detection: the output is a map of the probability that a pixel is text. */
@@ -55,13 +78,24 @@ export interface TextRecognitionTask {
   readonly characters: readonly string[];
 }
 
-export type TaskSpec = TensorsTask | ImageClassificationTask | TextDetectionTask | TextRecognitionTask;
+export type TaskSpec =
+  | TensorsTask
+  | ImageClassificationTask
+  | TextClassificationTask
+  | ForecastingTask
+  | TextDetectionTask
+  | TextRecognitionTask;
 export type TaskKind = TaskSpec['kind'];
 
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_NAME_LENGTH));
 const label = v.pipe(v.string(), v.maxLength(MAX_LABEL_LENGTH));
 const fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const port = { input: name, output: name };
+const classes = {
+  labels: v.pipe(v.array(label), v.maxLength(MAX_LABELS)),
+  isSoftmaxed: v.boolean(),
+  topK: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)),
+};
 
 /** Adding a kind: its interface above, its member here, and its entry in `preprocess` and `postprocess`. */
 export const taskSchema = v.variant('kind', [
@@ -70,10 +104,10 @@ export const taskSchema = v.variant('kind', [
     kind: v.literal('image-classification'),
     ...port,
     image: imageSpecSchema,
-    labels: v.pipe(v.array(label), v.maxLength(MAX_LABELS)),
-    isSoftmaxed: v.boolean(),
-    topK: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)),
+    ...classes,
   }),
+  v.strictObject({ kind: v.literal('text-classification'), ...port, text: textSpecSchema, ...classes }),
+  v.strictObject({ kind: v.literal('forecasting'), ...port, series: seriesSpecSchema }),
   v.strictObject({
     kind: v.literal('text-detection'),
     ...port,

@@ -19,6 +19,27 @@ export async function readInput(file: string): Promise<Uint8Array> {
   }
 }
 
+/** What `INPUT` of `tilemesh run` stands for. */
+export interface GivenInput {
+  readonly bytes: Uint8Array;
+  /** There is no such file: the words themselves are meant. */
+  readonly isLiteral: boolean;
+}
+
+/** Without blanks and with an extension or a folder: a file that is missing, not a text. */
+const isFileName = (text: string): boolean => !/\s/.test(text) && /\.\w+$|[/\\]/.test(text);
+
+/** A file, standard input, or a text given as it is. @throws MeshError NOT_FOUND, PAYLOAD_TOO_LARGE. */
+export async function readInputOrText(input: string): Promise<GivenInput> {
+  try {
+    return { bytes: await readInput(input), isLiteral: false };
+  } catch (error) {
+    const isMissing = error instanceof MeshError && error.code === 'NOT_FOUND';
+    if (!isMissing || isFileName(input)) throw error;
+    return { bytes: new TextEncoder().encode(input), isLiteral: true };
+  }
+}
+
 const tooLarge = (file: string): MeshError =>
   new MeshError('PAYLOAD_TOO_LARGE', `"${file}" is larger than a peer accepts (${API_LIMITS.bodyBytes} bytes)`);
 

@@ -39,6 +39,11 @@ function renderBody(terminal: Terminal, answer: Answer): string {
       return answer.lines
         .map((line) => `${clean(line.text, MAX_TEXT)}  ${terminal.style('dim', formatPercent(line.confidence))}\n`)
         .join('');
+    case 'forecast': {
+      const columns = ['AHEAD', 'VALUE'].map((title) => ({ title, align: 'right' as const }));
+      const rows = answer.values.map((value, index) => [`+${index + 1}`, String(Number(value.toPrecision(5)))]);
+      return table(terminal, columns, rows);
+    }
     case 'tensors':
       return answer.tensors
         .map((tensor) => {

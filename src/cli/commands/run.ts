@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MeshError } from '../../core/errors.ts';
 import { parseApiUrls, postForEvents } from '../client.ts';
 import { UsageError } from '../exit.ts';
-import { readInput } from '../input-file.ts';
+import { readInputOrText } from '../input-file.ts';
 import { progressLine } from '../progress.ts';
 import { renderAnswer, renderReport } from '../render-run.ts';
 import type { RunRequest, RunResult } from '../run-request.ts';
@@ -74,23 +74,36 @@ async function runPayload(
   input: string,
   onProgress: (stage: string, completed: number, total: number) => void,
 ): Promise<RunResult> {
-  const body = await readInput(input);
-  return (await postForEvents(
-    request.urls,
-    {
-      path: `/tilemesh/v1/models/${encodeURIComponent(request.model)}/run`,
-      query: {
-        parallelism: request.parallelism,
-        requestId: request.requestId,
-        deadlineMs: String(request.deadlineMs),
-        outputs: request.wantsTensors ? 'npy' : undefined,
+  const { bytes: body, isLiteral } = await readInputOrText(input);
+  try {
+    return (await postForEvents(
+      request.urls,
+      {
+        path: `/tilemesh/v1/models/${encodeURIComponent(request.model)}/run`,
+        query: {
+          parallelism: request.parallelism,
+          requestId: request.requestId,
+          deadlineMs: String(request.deadlineMs),
+          outputs: request.wantsTensors ? 'npy' : undefined,
+        },
+        headers: { 'content-type': 'application/octet-stream' },
+        body,
+        signal: request.signal,
       },
-      headers: { 'content-type': 'application/octet-stream' },
-      body,
-      signal: request.signal,
-    },
-    onProgress,
-  )) as RunResult;
+      onProgress,
+    )) as RunResult;
+  } catch (error) {
+    throw isLiteral ? unlessMissing(input, error) : error;
+  }
+}
+
+/** Words that the model has no use for were meant as the name of a file. */
+function unlessMissing(input: string, error: unknown): unknown {
+  const isRefused = error instanceof MeshError && ['UNSUPPORTED_MEDIA', 'INVALID_INPUT'].includes(error.code);
+  if (!isRefused) return error;
+  return new MeshError('NOT_FOUND', `there is no file "${input}" that can be read, and as a text: ${error.message}`, {
+    cause: error,
+  });
 }
 
 /** One .npy file for each output, named after it. */
