@@ -5,10 +5,9 @@
  * are rectifiers with a softmax at the end.
  */
 import type { Graph } from '../../../src/core/graph/graph.ts';
-import { elementCount } from '../../../src/core/tensor/tensor.ts';
 import { graphBuilder } from '../graph-builder.ts';
 
-/** Parameters in the order of `weightNames`; input `image` [batch, 1, 28, 28], output `probabilities` [batch, 10]. */
+/** Input `image` [batch, 1, 28, 28], output `probabilities` [batch, 10]. */
 export function lenet5Graph(): Graph {
   const net = graphBuilder('lenet5', { name: 'image', dims: [1, 28, 28] });
   net.convolution('c1', { outputs: 6, kernel: 5, padding: 2 });
@@ -25,17 +24,4 @@ export function lenet5Graph(): Graph {
   net.dense('output', 10);
   net.softmax('probabilities');
   return net.build();
-}
-
-/** The graph's parameters from those of the trained network, by name. */
-export function namedParameters(graph: Graph, values: readonly Float32Array[]): (name: string) => Uint8Array {
-  const names = [...graph.weights.keys()];
-  return (name) => {
-    const parameter = values[names.indexOf(name)];
-    const weight = graph.weights.get(name);
-    if (parameter === undefined || weight === undefined || parameter.length !== elementCount(weight.shape)) {
-      throw new RangeError(`no trained parameter fits ${name}`);
-    }
-    return new Uint8Array(parameter.buffer, parameter.byteOffset, parameter.byteLength);
-  };
 }

@@ -34,6 +34,16 @@ export function sequence(layers: readonly Layer[]): Layer {
   };
 }
 
+/** What a layer gives plus what it was given. */
+export function residual(layer: Layer): Layer {
+  const plus = (a: Float32Array, b: Float32Array): Float32Array => a.map((value, index) => value + b[index]!);
+  return {
+    parameters: layer.parameters,
+    forward: (input) => plus(layer.forward(input), input),
+    backward: (gradient) => plus(layer.backward(gradient), gradient),
+  };
+}
+
 /** max(0, x) for `length` elements. */
 export function rectifier(length: number): Layer {
   const output = new Float32Array(length);

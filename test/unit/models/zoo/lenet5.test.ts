@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decodeModel } from '../../../../models/onnx/decode.ts';
 import { loadDigits } from '../../../../models/zoo/lenet5/digits.ts';
-import { lenet5Graph, namedParameters } from '../../../../models/zoo/lenet5/network.ts';
+import { lenet5Graph } from '../../../../models/zoo/lenet5/network.ts';
 import { lenet5, RECIPE, train } from '../../../../models/zoo/lenet5/training.ts';
+import { namedParameters } from '../../../../models/zoo/training/named-parameters.ts';
 import { encodeGraph } from '../../../../models/onnx/encode.ts';
 import { sha256 } from '../../../../models/manifest.ts';
 
