@@ -4,11 +4,11 @@
  */
 import { MeshError } from '../errors.ts';
 import { ruleOf } from '../ops/index.ts';
-import type { BoundNode, NodeFacts, OpRule } from '../ops/rule.ts';
+import type { BoundNode, NodeFacts, OpRule, OutputFact } from '../ops/rule.ts';
 import type { DataType } from '../tensor/data-type.ts';
 import type { Shape, Tensor } from '../tensor/tensor.ts';
 import { foldNode } from './fold.ts';
-import type { Graph, Node } from './graph.ts';
+import type { Graph, Node, ValueInfo } from './graph.ts';
 
 /** One operator to run. */
 export interface Step {
@@ -75,6 +75,34 @@ export function checkInputs(graph: Graph, given: ReadonlyMap<string, InputSpec>)
   }
 }
 
+/** Dimensions whose names all inputs agree on. */
+function bindSymbols(graph: Graph, given: ReadonlyMap<string, InputSpec>): ReadonlyMap<string, number> {
+  const extents = new Map<string, number>();
+  for (const input of graph.inputs) {
+    for (const [axis, dim] of input.dims.entries()) {
+      const extent = given.get(input.name)!.shape[axis]!;
+      if (typeof dim === 'string') extents.set(dim, (extents.get(dim) ?? extent) === extent ? extent : NaN);
+    }
+  }
+  return extents;
+}
+
+/**
+ * Takes shapes on trust that the file gives for results of operators which do not declare theirs. Where inputs have open
+ * dimensions, a shape without any is not to be trusted: such files were exported for one size and opened later.
+ */
+function trustDeclared(graph: Graph, node: Node, known: Known): void {
+  const isOpen = ({ dims }: ValueInfo): boolean => dims.some((dim) => typeof dim === 'string');
+  for (const name of node.outputs) {
+    const info = graph.declared?.get(name);
+    if (info !== undefined && !isOpen(info) && graph.inputs.some(isOpen)) continue;
+    const shape = info?.dims.map((dim) => (typeof dim === 'string' ? (known.symbols.get(dim) ?? NaN) : dim));
+    if (info === undefined || shape?.every((extent) => Number.isSafeInteger(extent) && extent > 0) !== true) continue;
+    known.shapes.set(name, shape);
+    known.types.set(name, info.type);
+  }
+}
+
 const opsetOf = (graph: Graph, node: Node): number =>
   graph.opsets[node.domain === 'ai.onnx' ? '' : node.domain] ?? graph.opsets[''] ?? 1;
 
@@ -87,6 +115,7 @@ interface Known {
   readonly shapes: Map<string, Shape>;
   readonly types: Map<string, DataType>;
   readonly constants: Map<string, Tensor>;
+  readonly symbols: ReadonlyMap<string, number>;
 }
 
 function factsOf(graph: Graph, node: Node, known: Known): NodeFacts | undefined {
@@ -103,8 +132,7 @@ function factsOf(graph: Graph, node: Node, known: Known): NodeFacts | undefined 
 /** Infers one node's outputs into `known`; returns the step to run, or undefined where it was folded away. */
 function bindNode(graph: Graph, node: Node, known: Known): Step | undefined {
   const facts = factsOf(graph, node, known);
-  if (facts === undefined) return { node };
-  const folded = foldNode(facts);
+  const folded = facts && foldNode(facts);
   if (folded !== undefined) {
     known.constants.set(node.outputs[0]!, folded);
     known.shapes.set(node.outputs[0]!, folded.shape);
@@ -112,23 +140,31 @@ function bindNode(graph: Graph, node: Node, known: Known): Step | undefined {
     return undefined;
   }
   const rule = ruleOf(node);
-  const outputs = rule?.outputs(facts);
-  if (rule === undefined || outputs === undefined) return { node };
+  const outputs = facts && rule?.outputs(facts);
+  if (facts === undefined || rule === undefined || outputs === undefined || isEmptyResult(rule, outputs)) {
+    trustDeclared(graph, node, known);
+    return { node };
+  }
   for (const [index, output] of outputs.entries()) {
     const name = node.outputs[index];
     if (name === undefined || name === '') continue;
-    if (!output.shape.every((extent) => Number.isSafeInteger(extent) && extent > 0)) {
-      throw new MeshError(
-        'INVALID_INPUT',
-        `with these input shapes, node "${node.name}" (${node.op}) would have the shape [${output.shape.join(', ')}]: send a larger input`,
-      );
-    }
+    if (!output.shape.every((extent) => Number.isSafeInteger(extent) && extent > 0)) throw tooSmall(node, output.shape);
     known.shapes.set(name, output.shape);
     known.types.set(name, output.type);
   }
   const bound: BoundNode = { ...facts, outputs: outputs.map((output) => output.shape) };
   return { node, bound: { rule, facts: bound, isCuttable: rule.cuttable(bound) } };
 }
+
+/** A tensor without elements is for the kernel to deal with, but for windows that are larger than the map. */
+const isEmptyResult = (rule: OpRule, outputs: readonly OutputFact[]): boolean =>
+  rule.macs === undefined && outputs.some(({ shape }) => shape.includes(0) && shape.every((extent) => extent >= 0));
+
+const tooSmall = (node: Node, shape: Shape): MeshError =>
+  new MeshError(
+    'INVALID_INPUT',
+    `with these input shapes, node "${node.name}" (${node.op}) would have the shape [${shape.join(', ')}]: send a larger input`,
+  );
 
 function withoutUnused(steps: readonly Step[], graph: Graph): Step[] {
   const needed = new Set(graph.outputs.map((output) => output.name));
@@ -144,7 +180,12 @@ function withoutUnused(steps: readonly Step[], graph: Graph): Step[] {
 /** @throws MeshError INVALID_INPUT when the inputs do not fit the graph. */
 export function bindGraph(graph: Graph, inputs: ReadonlyMap<string, InputSpec>): BoundGraph {
   checkInputs(graph, inputs);
-  const known: Known = { shapes: new Map(), types: new Map(), constants: new Map(graph.constants) };
+  const known: Known = {
+    shapes: new Map(),
+    types: new Map(),
+    constants: new Map(graph.constants),
+    symbols: bindSymbols(graph, inputs),
+  };
   for (const [name, { shape, type }] of [...inputs, ...graph.constants, ...graph.weights]) {
     known.shapes.set(name, shape);
     known.types.set(name, type);
@@ -164,7 +205,17 @@ export function bindGraph(graph: Graph, inputs: ReadonlyMap<string, InputSpec>):
     }
   }
   const opaque = steps.findIndex(({ node }) => node.outputs.some((name) => name !== '' && !known.shapes.has(name)));
-  return { graph, ...known, steps, producers, readers, firstOpaque: opaque === -1 ? steps.length : opaque };
+  const { shapes, types, constants } = known;
+  return {
+    graph,
+    shapes,
+    types,
+    constants,
+    steps,
+    producers,
+    readers,
+    firstOpaque: opaque === -1 ? steps.length : opaque,
+  };
 }
 
 /** Whether a value is fixed by the model: a weight, a constant, or folded. */

@@ -57,6 +57,8 @@ export interface Graph {
   readonly constants: ReadonlyMap<string, Tensor>;
   /** Large constants, without. No name stands in both. */
   readonly weights: ReadonlyMap<string, Weight>;
+  /** What the file says of values in between: of use for operators that do not declare themselves. */
+  readonly declared?: ReadonlyMap<string, ValueInfo>;
 }
 
 export const intAttribute = (node: Node, name: string, fallback: number): number => {

@@ -51,7 +51,11 @@ class Emitter {
 
   /** A node that cuts `region` out of a held value. */
   crop(name: string, region: Region, output: string): string {
-    const held = this.#held(name)!;
+    this.#cut(this.#alias(name), this.#held(name)!, region, output);
+    return output;
+  }
+
+  #cut(input: string, held: Region, region: Region, output: string): void {
     const starts = region.map((interval, axis) => interval.start - held[axis]!.start);
     const ends = region.map((interval, axis) => interval.end - held[axis]!.start);
     const isDynamic = (this.#bound.graph.opsets[''] ?? 1) >= FIRST_OPSET_WITH_DYNAMIC_SLICE;
@@ -65,12 +69,11 @@ class Emitter {
       name: `${output}::crop`,
       op: 'Slice',
       domain: '',
-      inputs: [this.#alias(name), ...bounds],
+      inputs: [input, ...bounds],
       outputs: [output],
       attributes: isDynamic ? {} : { starts: ints(...starts), ends: ints(...ends) },
       captures: [],
     });
-    return output;
   }
 
   /** The name of a region of a weight or constant. */
@@ -124,12 +127,16 @@ class Emitter {
       if (value === undefined) Reflect.deleteProperty(attributes, name);
       else attributes[name] = value;
     }
+    const outputs = node.outputs.map((name) => this.#alias(name));
+    const { region, written } = step.local ?? {};
+    const isCut = region !== undefined && written !== undefined;
     this.nodes.push({
       ...node,
       inputs: inputs.filter((name) => name !== undefined),
-      outputs: node.outputs.map((name) => this.#alias(name)),
+      outputs: isCut ? [`${outputs[0]!}::written`, ...outputs.slice(1)] : outputs,
       attributes,
     });
+    if (isCut) this.#cut(`${outputs[0]!}::written`, written, region, outputs[0]!);
   }
 }
 

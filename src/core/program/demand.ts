@@ -8,7 +8,8 @@ import { hull as hullInterval } from '../geometry/interval.ts';
 import { equals, hull, isWhole, volume, wholeRegion, type Region } from '../geometry/region.ts';
 import { ELEMENT_BYTES } from '../tensor/data-type.ts';
 import { efficiency } from '../cost/efficiency.ts';
-import { regionInput, type BoundNode, type LocalInput, type LocalNode } from '../ops/rule.ts';
+import { wholeInput, type BoundNode, type LocalInput, type LocalNode } from '../ops/rule.ts';
+import { elementCount, type Shape } from '../tensor/tensor.ts';
 
 /** Steps `first` to `last`, both included. */
 export interface StepRange {
@@ -86,20 +87,19 @@ function localise(step: Step, ledger: Ledger): LocalStep {
   if (bound === undefined) return { step, inputs: [] };
   const local = bound.rule.local(bound.facts, coveringRegion(bound.facts, bound.isCuttable, ledger));
   if (isWhole(local.region, bound.facts.outputs[0]!)) {
-    const inputs = bound.facts.inputs.map((shape) => (shape === undefined ? null : regionInput(wholeRegion(shape))));
-    return { step: { node, bound }, inputs };
+    return { step: { node, bound }, inputs: bound.facts.inputs.map(wholeInput) };
   }
   return { step, local, inputs: local.inputs };
 }
 
 /** What is computed of output `index`, given what is computed of the first. */
-function producedRegion(local: LocalStep, index: number): Region | null {
+function producedRegion(local: LocalStep, index: number, shapes: ReadonlyMap<string, Shape>): Region | null {
   const { bound } = local.step;
-  if (bound === undefined) return null;
-  const shape = bound.facts.outputs[index]!;
-  if (local.local === undefined) return wholeRegion(shape);
+  const shape = shapes.get(local.step.node.outputs[index]!);
+  if (shape === undefined) return null;
+  if (bound === undefined || local.local === undefined) return wholeRegion(shape);
   if (index === 0) return local.local.region;
-  const isCuttable = bound.rule.cuttable(bound.facts);
+  const { isCuttable } = bound;
   return shape.map((extent, axis) =>
     isCuttable[axis] === true ? local.local!.region[axis]! : { start: 0, end: extent },
   );
@@ -147,10 +147,11 @@ export class BackwardWalk {
     const local = localise(step, this.#ledger);
     this.steps.push(local);
     for (const [position, name] of step.node.outputs.entries()) {
-      if (name !== '') this.produced.set(name, producedRegion(local, position));
+      if (name !== '') this.produced.set(name, producedRegion(local, position, this.#bound.shapes));
     }
     if (step.bound === undefined) {
       for (const name of valuesRead(step.node)) this.#needWhole(name);
+      for (const name of step.node.outputs) this.elements += elementCount(this.#bound.shapes.get(name) ?? []);
       return;
     }
     for (const [position, input] of local.inputs.entries()) {
