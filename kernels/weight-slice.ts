@@ -1,5 +1,6 @@
 /** Weight slices on disk: which are one run of bytes in the weight file, and how to read those that are not. */
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { MeshError } from '../src/core/errors.ts';
 import { length } from '../src/core/geometry/interval.ts';
 import { regionShape, volume } from '../src/core/geometry/region.ts';
@@ -30,53 +31,56 @@ export function isContiguous(slice: WeightSlice): boolean {
 }
 
 /**
- * Reads a slice, run by run, into a buffer of its own.
- * @throws MeshError STORAGE_FAILED when the file ends before the slice does.
+ * Reads slices of one weight file, each run by run into a buffer of its own. Blocks: a slice may consist of tens of
+ * thousands of runs, for which waiting costs ten times what reading does.
+ * @throws MeshError STORAGE_FAILED when the file cannot be opened, or ends before a slice does.
  */
-export async function readSlice(file: FileHandle, slice: WeightSlice): Promise<Tensor> {
+export function readSlices(path: string, slices: readonly WeightSlice[]): Tensor[] {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (cause) {
+    throw new MeshError('STORAGE_FAILED', `cannot open the weight file ${path}; fetch the model again`, { cause });
+  }
+  try {
+    return slices.map((slice) => readSlice(file, slice));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readSlice(file: number, slice: WeightSlice): Tensor {
   const shape = regionShape(slice.region);
   const bytes = new Uint8Array(byteLength(slice.type, shape));
   const steps = strides(slice.shape);
   const lastAxis = runAxis(slice);
   const run = shape.slice(lastAxis).reduce((product, extent) => product * extent, ELEMENT_BYTES[slice.type]);
   let filled = 0;
-  const read = async (axis: number, position: number): Promise<void> => {
+  const read = (axis: number, position: number): void => {
     if (axis >= lastAxis) {
-      await readFully(file, bytes.subarray(filled, filled + run), position);
+      readFully(file, bytes.subarray(filled, filled + run), position);
       filled += run;
       return;
     }
     for (let index = 0; index < shape[axis]!; index++) {
-      await read(axis + 1, position + index * steps[axis]! * ELEMENT_BYTES[slice.type]);
+      read(axis + 1, position + index * steps[axis]! * ELEMENT_BYTES[slice.type]);
     }
   };
-  if (bytes.byteLength > 0) await read(0, sliceOffset(slice));
+  if (bytes.byteLength > 0) read(0, sliceOffset(slice));
   return { type: slice.type, shape, bytes };
 }
 
 /** One read of a file returns 2 GiB at most. */
 const MAX_READ_BYTES = 1 << 30;
 
-async function readFully(file: FileHandle, target: Uint8Array, position: number): Promise<void> {
+function readFully(file: number, target: Uint8Array, position: number): void {
   for (let done = 0; done < target.byteLength;) {
     const size = Math.min(target.byteLength - done, MAX_READ_BYTES);
-    const { bytesRead } = await file.read(target, done, size, position + done);
+    const bytesRead = readSync(file, target, done, size, position + done);
     if (bytesRead === 0) {
       throw new MeshError('STORAGE_FAILED', 'the weight file ends before the weights do; fetch the model again');
     }
     done += bytesRead;
-  }
-}
-
-/** Reads slices of one weight file by `read`, and closes the file whatever happens. */
-export async function withWeightFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path).catch((cause: unknown) => {
-    throw new MeshError('STORAGE_FAILED', `cannot open the weight file ${path}; fetch the model again`, { cause });
-  });
-  try {
-    return await use(file);
-  } finally {
-    await file.close();
   }
 }
 

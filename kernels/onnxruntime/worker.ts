@@ -8,7 +8,7 @@ import { MeshError, toMeshError } from '../../src/core/errors.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { KernelRun } from '../kernel.ts';
 import { discard, toTransfer } from '../transfer.ts';
-import { readSlice, withWeightFile } from '../weight-slice.ts';
+import { readSlices } from '../weight-slice.ts';
 import type { Command, LaneSetup, Reply, Request } from './messages.ts';
 import type { SessionDefinition } from './session-definition.ts';
 import { fromSessionTensor, toSessionTensor } from './session-tensors.ts';
@@ -21,7 +21,7 @@ const port = parentPort!;
 const sessions = new Map<string, InferenceSession>();
 
 async function prepare(definition: SessionDefinition): Promise<void> {
-  const externalData = await readHeld(definition);
+  const held = readHeld(definition);
   try {
     const session = await InferenceSession.create(definition.model, {
       graphOptimizationLevel: 'all',
@@ -29,7 +29,7 @@ async function prepare(definition: SessionDefinition): Promise<void> {
       interOpNumThreads: 1,
       executionMode: 'sequential',
       logSeverityLevel: LOG_FATAL,
-      externalData,
+      externalData: [...held].map(([path, { bytes }]) => ({ path, data: bytes })),
       extra: {
         session: {
           // A lane that waits must leave the core to the others.
@@ -50,13 +50,13 @@ async function prepare(definition: SessionDefinition): Promise<void> {
   }
 }
 
-async function readHeld({ held, weightPath }: SessionDefinition): Promise<{ path: string; data: Uint8Array }[]> {
-  if (held.length === 0 || weightPath === null) return [];
-  return withWeightFile(weightPath, async (file) => {
-    const read: { path: string; data: Uint8Array }[] = [];
-    for (const { location, slice } of held) read.push({ path: location, data: (await readSlice(file, slice)).bytes });
-    return read;
-  });
+function readHeld({ held, weightPath }: SessionDefinition): ReadonlyMap<string, Tensor> {
+  if (held.length === 0 || weightPath === null) return new Map();
+  const tensors = readSlices(
+    weightPath,
+    held.map(({ slice }) => slice),
+  );
+  return new Map(held.map(({ location }, index) => [location, tensors[index]!]));
 }
 
 async function run(name: string, inputs: ReadonlyMap<string, Tensor>): Promise<KernelRun> {

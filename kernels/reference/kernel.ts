@@ -8,7 +8,7 @@ import type { Program } from '../../src/core/program/program.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import { throwIfCancelled } from '../abandonable.ts';
 import type { Kernel, KernelRun, WeightFile } from '../kernel.ts';
-import { checkWeightFile, readSlice, withWeightFile } from '../weight-slice.ts';
+import { checkWeightFile, readSlices } from '../weight-slice.ts';
 import { fromTensor, toTensor, type Value } from './operator.ts';
 import { OPERATORS } from './operators.ts';
 
@@ -31,7 +31,7 @@ export function createReferenceKernel(): Kernel {
       if (prepared.has(program.key)) return;
       for (const node of program.nodes) checkNode(node);
       await checkWeightFile(program, weights);
-      const constants = await readConstants(program, weights);
+      const constants = readConstants(program, weights);
       throwIfCancelled(signal);
       prepared.set(program.key, { program, constants });
     },
@@ -63,12 +63,11 @@ function checkNode(node: Node): void {
   throw new MeshError('INVALID_MODEL', `the reference kernel has no ${node.op} (node "${node.name}")`);
 }
 
-async function readConstants(program: Program, weights: WeightFile | null): Promise<Map<string, Value>> {
+function readConstants(program: Program, weights: WeightFile | null): Map<string, Value> {
   const constants = new Map([...program.constants].map(([name, tensor]) => [name, fromTensor(tensor)]));
   if (weights === null || program.weights.size === 0) return constants;
-  await withWeightFile(weights.path, async (file) => {
-    for (const [name, slice] of program.weights) constants.set(name, fromTensor(await readSlice(file, slice)));
-  });
+  const tensors = readSlices(weights.path, [...program.weights.values()]);
+  for (const [index, name] of [...program.weights.keys()].entries()) constants.set(name, fromTensor(tensors[index]!));
   return constants;
 }
 

@@ -88,8 +88,8 @@ describe('models/onnx/decode', () => {
     assert.deepEqual(order([relu('x', 'b'), relu('x', 'c'), relu('c', 'a'), add]), ['b', 'c', 'a', 'y']);
   });
 
-  it('orders a chain of a hundred thousand nodes that stands upside down', () => {
-    const count = 100_000;
+  it('orders a chain of twenty thousand nodes that stands upside down', () => {
+    const count = 20_000;
     const node = Array.from({ length: count }, (_, index) => ({
       opType: 'Relu',
       input: [index === 0 ? 'x' : `v${index - 1}`],
