@@ -88,6 +88,14 @@ export class Boards {
     this.boards = this.boards.filter((other) => other !== board);
   }
 
+  /** Starts a killed board again: the same name, the same data folder. */
+  async revive(board: Board): Promise<Board> {
+    await stopProcess(board.process);
+    const revived = await this.#startBoard(board.name);
+    this.boards.push(revived);
+    return revived;
+  }
+
   /** Stops every process that was started and deletes their folders. Returns the processes that had to be killed. */
   async stop(): Promise<number> {
     const killed = await Promise.all(this.#started.map(stopProcess));
@@ -101,7 +109,7 @@ const hasExited = (child: ChildProcess): boolean => child.exitCode !== null || c
 async function stopProcess(child: ChildProcess): Promise<boolean> {
   if (hasExited(child)) return false;
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill('SIGTERM');
+  if (!child.killed) child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_TIMEOUT_MS);
   await exited;
   clearTimeout(timer);

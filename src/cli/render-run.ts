@@ -1,6 +1,7 @@
 /** An answer and the report of its request, for people. */
 import type { Answer } from '../../models/tasks/answer.ts';
 import type { WeightOrigin } from '../api/port.ts';
+import type { PeerId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
 import type { Terminal } from './terminal.ts';
 import { clean, formatBytes, formatMs, formatPercent, shortId, table } from './text.ts';
@@ -36,6 +37,7 @@ function renderBody(terminal: Terminal, answer: Answer): string {
       return table(terminal, columns, rows);
     }
     case 'text':
+      if (answer.lines.length === 0) return 'No text was found.\n';
       return answer.lines
         .map((line) => `${clean(line.text, MAX_TEXT)}  ${terminal.style('dim', formatPercent(line.confidence))}\n`)
         .join('');
@@ -65,15 +67,15 @@ interface Share {
 }
 
 export function renderReport(terminal: Terminal, report: RunReport): string {
-  const shares = new Map<string, Share>();
+  const nameOf = (peer: PeerId): string => clean(report.names[peer] ?? shortId(peer));
+  const shares = new Map<PeerId, Share>();
   for (const part of report.blocks.flatMap((block) => block.parts)) {
-    const share = shares.get(part.peer) ?? { name: clean(part.name), tiles: 0, computeMs: 0, haloBytes: 0 };
+    const share = shares.get(part.peer) ?? { name: nameOf(part.peer), tiles: 0, computeMs: 0, haloBytes: 0 };
     share.tiles++;
     share.computeMs += part.computeMs;
     share.haloBytes += part.haloBytes;
     shares.set(part.peer, share);
   }
-  const nameOf = (peer: string): string => shares.get(peer)?.name ?? shortId(peer);
   const moved = report.bytesPeerToPeer + report.bytesThroughCoordinator;
   const lines = [
     `answered in ${formatMs(report.elapsedMs)}, ${clean(report.cut)}`,

@@ -4,8 +4,6 @@ import type { ModelId, PeerId } from './ids.ts';
 /** The share of one block that one peer computed. */
 export interface PartReport {
   readonly peer: PeerId;
-  /** What the peer calls itself: text from the network, to be cleaned before it is shown. */
-  readonly name: string;
   /** The output region computed, as `[0:1, 0:64, 0:112, 0:224]`. */
   readonly region: string;
   /** Time inside the kernel. */
@@ -30,6 +28,8 @@ export interface RunReport {
   readonly coordinator: PeerId;
   /** The peer the request came in at. */
   readonly entry: PeerId;
+  /** What the peers of this report call themselves: text from the network, to be cleaned before it is shown. */
+  readonly names: Readonly<Record<PeerId, string>>;
   /** Term of the coordinator that answered; above 1 where an earlier coordinator was lost. */
   readonly term: number;
   /** How often the work was planned, the first time included. */

@@ -381,7 +381,7 @@ export class Coordination {
     return {
       attempts: number,
       cut: summariseCut(plan),
-      blocks: blockReports({ bound, plan, tiles, nameOf: (peer) => this.#parts.members.nameOf(peer) }),
+      blocks: blockReports({ bound, plan, tiles }),
       bytesPeerToPeer: sum((tile) => tile.bytesToPeers),
       bytesThroughCoordinator: sum((tile) => tile.bytesToCoordinator) + this.#inputBytes(prepared),
       predictedMs: plan.predictedMs,

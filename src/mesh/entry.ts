@@ -311,7 +311,11 @@ export class Entry {
       const { requestId, model, modelId } = request;
       const lostPeers = [...new Set([...lost, ...report.lostPeers])];
       const elapsedMs = clock.now() - startedMs;
-      const full = { ...report, model, modelId, coordinator, entry: members.self, term, elapsedMs, lostPeers };
+      const computing = report.blocks.flatMap((block) => block.parts.map(({ peer }) => peer));
+      const named = new Set([coordinator, members.self, ...computing, ...lostPeers]);
+      const names = Object.fromEntries([...named].map((peer) => [peer, members.nameOf(peer)]));
+      const parties = { coordinator, entry: members.self, names, term, lostPeers };
+      const full = { ...report, model, modelId, ...parties, elapsedMs };
       desk.done.resolve({ requestId, outputs: outputs.result(), report: full });
     } catch (error) {
       desk.done.reject(toMeshError(error));

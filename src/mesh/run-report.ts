@@ -1,6 +1,5 @@
 /** The account of a finished request, from its plan and what the participants reported. */
 import { describe } from '../core/geometry/region.ts';
-import type { PeerId } from '../core/ids.ts';
 import { describeCut, type Plan } from '../core/plan/plan.ts';
 import type { BoundGraph } from '../core/graph/bind.ts';
 import type { BlockReport, RunReport } from '../core/report.ts';
@@ -10,7 +9,6 @@ export interface RunFacts {
   readonly bound: BoundGraph;
   readonly plan: Plan;
   readonly tiles: readonly TileReport[];
-  readonly nameOf: (peer: PeerId) => string;
 }
 
 /** What of a report the coordinator knows; the entry adds the rest. */
@@ -19,7 +17,7 @@ export type CoordinatorReport = Pick<
   'attempts' | 'cut' | 'blocks' | 'bytesPeerToPeer' | 'bytesThroughCoordinator' | 'predictedMs' | 'lostPeers'
 >;
 
-export function blockReports({ bound, plan, tiles, nameOf }: RunFacts): BlockReport[] {
+export function blockReports({ bound, plan, tiles }: RunFacts): BlockReport[] {
   return plan.blocks.map((block, index) => ({
     nodes: bound.steps.slice(block.first, block.last + 1).map((step) => step.node.name),
     cut: describeCut(block.cut),
@@ -29,7 +27,6 @@ export function blockReports({ bound, plan, tiles, nameOf }: RunFacts): BlockRep
       const regions = Object.values(part.outputs).map((region) => (region === null ? 'whole' : describe(region)));
       return {
         peer,
-        name: nameOf(peer),
         region: regions.join(' '),
         computeMs: tile?.computeMs ?? 0,
         haloBytes: tile?.haloBytes ?? 0,

@@ -30,6 +30,7 @@ export const report = (overrides: Partial<RunReport> = {}): RunReport => ({
   modelId: MODEL_ID,
   coordinator: OTHER,
   entry: SELF,
+  names: { [SELF]: 'kitchen', [OTHER]: 'gar\x1b[31mage' },
   term: 1,
   attempts: 1,
   elapsedMs: 12.5,
@@ -39,8 +40,8 @@ export const report = (overrides: Partial<RunReport> = {}): RunReport => ({
       nodes: ['double'],
       cut: 'rows, 2 parts',
       parts: [
-        { peer: SELF, name: 'kitchen', region: '[0:1, 0:2]', computeMs: 1, haloBytes: 0 },
-        { peer: OTHER, name: 'gar\x1b[31mage', region: '[0:1, 2:4]', computeMs: 2, haloBytes: 8 },
+        { peer: SELF, region: '[0:1, 0:2]', computeMs: 1, haloBytes: 0 },
+        { peer: OTHER, region: '[0:1, 2:4]', computeMs: 2, haloBytes: 8 },
       ],
     },
   ],
