@@ -1,0 +1,120 @@
+/**
+ * Real processes, real kills: a board gets SIGKILL at ten moments of a request, once as its coordinator, once as a
+ * participant. The client sees one answer each time, the same as without the kill.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { Boards, type Board } from '../../demo/boards.ts';
+import { photograph } from '../../demo/pictures.ts';
+import { postForEvents } from '../../src/cli/client.ts';
+import type { RunReport } from '../../src/core/report.ts';
+
+const MODEL = 'vgg16';
+const BOARDS = 4;
+const MOMENTS = 10;
+/** Requests that ended before the kill, or whose coordinator was their entry, do not count and are repeated. */
+const MAX_TRIES = 80;
+const REQUEST_TIMEOUT_MS = 120_000;
+/** What a loss may cost beyond twice the undisturbed time. */
+const ALLOWANCE_MS = 1_000;
+
+interface Reply {
+  readonly report: RunReport;
+  readonly outputs: readonly { readonly npy: string }[];
+}
+
+async function ask(
+  entry: Board,
+  picture: Uint8Array,
+  onElected: (coordinator: string) => void = () => undefined,
+): Promise<Reply> {
+  let isElected = false;
+  return (await postForEvents(
+    [entry.url],
+    {
+      path: `/tilemesh/v1/models/${MODEL}/run`,
+      query: { requestId: randomBytes(16).toString('hex'), outputs: 'npy', parallelism: String(BOARDS) },
+      body: picture,
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    },
+    (_stage, _completed, _total, coordinator) => {
+      if (coordinator === undefined || isElected) return;
+      isElected = true;
+      onElected(coordinator);
+    },
+  )) as Reply;
+}
+
+type Role = 'coordinator' | 'participant';
+
+describe('when a board is killed', function () {
+  this.timeout(600_000);
+  let boards: Boards;
+  let picture: Uint8Array;
+  let expected: string;
+  let undisturbedMs: number;
+
+  before(async () => {
+    picture = await photograph();
+    boards = await Boards.start(BOARDS);
+    await boards.formMesh();
+    // Every board has been entry, and has had the weights of its tiles, before anything is timed.
+    for (const board of boards.boards) await ask(board, picture);
+    const replies = [];
+    for (const board of boards.boards) replies.push(await ask(board, picture));
+    expected = replies[0]!.outputs[0]!.npy;
+    undisturbedMs = Math.max(...replies.map((reply) => reply.report.elapsedMs));
+    assert.ok(replies.every((reply) => reply.outputs[0]!.npy === expected));
+  });
+
+  after(async () => {
+    assert.equal(await boards.stop(), 0, 'boards that had to be killed at the end');
+  });
+
+  function victimFor(role: Role, entry: Board, coordinator: string): Board | undefined {
+    if (role === 'coordinator') return coordinator === entry.id ? undefined : boards.byId(coordinator);
+    return boards.boards.find((board) => board !== entry && board.id !== coordinator);
+  }
+
+  /** Kills a board some time after the election. Undefined where the request was not hit. */
+  async function killDuring(role: Role, afterMs: number, turn: number): Promise<Reply | undefined> {
+    const entry = boards.boards[turn % boards.boards.length]!;
+    let victim: Board | undefined;
+    const seen = { isAnswered: false, isHit: false };
+    const reply = await ask(entry, picture, (coordinator) => {
+      victim = victimFor(role, entry, coordinator);
+      const doomed = victim;
+      if (doomed === undefined) return;
+      setTimeout(() => {
+        seen.isHit = !seen.isAnswered;
+        boards.kill(doomed);
+      }, afterMs);
+    });
+    seen.isAnswered = true;
+    if (victim !== undefined) {
+      while (boards.boards.includes(victim)) await new Promise((resolve) => setTimeout(resolve, 5));
+      await boards.revive(victim);
+      await boards.formMesh();
+    }
+    return seen.isHit ? reply : undefined;
+  }
+
+  for (const role of ['coordinator', 'participant'] as const) {
+    it(`as ${role}, at ${MOMENTS} moments, the same answer comes in at most twice the time and a second`, async () => {
+      const times: number[] = [];
+      for (let turn = 0; turn < MAX_TRIES && times.length < MOMENTS; turn++) {
+        const moment = (times.length + 0.5) / MOMENTS;
+        const reply = await killDuring(role, moment * undisturbedMs * 0.8, turn);
+        if (reply === undefined) continue;
+        assert.equal(reply.outputs[0]!.npy, expected, `another answer after a kill at ${moment} of the request`);
+        if (role === 'coordinator') assert.ok(reply.report.term > 1, 'a new coordinator was elected');
+        times.push(reply.report.elapsedMs);
+      }
+      assert.equal(times.length, MOMENTS, 'requests that were hit');
+      const limitMs = 2 * undisturbedMs + ALLOWANCE_MS;
+      const rounded = times.map((ms) => Math.round(ms));
+      console.log(`      undisturbed ${Math.round(undisturbedMs)} ms, with a ${role} killed ${rounded.join(', ')} ms`);
+      assert.ok(Math.max(...times) <= limitMs, `slowest ${Math.max(...times)} ms, allowed ${limitMs} ms`);
+    });
+  }
+});
