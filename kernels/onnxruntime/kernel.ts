@@ -59,7 +59,7 @@ class OnnxRuntimeKernel implements Kernel {
   #closing: Promise<void> | null = null;
 
   constructor({ lanes, threadsPerLane, maxQueuedRuns }: OnnxRuntimeOptions, spawn: SpawnWorker) {
-    this.#lanes = Array.from({ length: lanes }, () => new Lane({ threads: threadsPerLane }, spawn));
+    this.#lanes = Array.from({ length: lanes }, () => new Lane(threadsPerLane, spawn));
     this.#idle = [...this.#lanes];
     this.#maxQueuedRuns = maxQueuedRuns;
   }
@@ -107,7 +107,7 @@ class OnnxRuntimeKernel implements Kernel {
     await Promise.allSettled(this.#lanes.map((lane) => lane.release(entry.session)));
   }
 
-  /** Waits for runs under way, whose results are lost. A process has to await it before it exits. */
+  /** Waits for runs under way, whose results are lost. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

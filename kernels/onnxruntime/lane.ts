@@ -4,6 +4,7 @@ import { MeshError } from '../../src/core/errors.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { KernelRun } from '../kernel.ts';
 import { toTransfer } from '../transfer.ts';
+import { createGuard, dropGuard } from './exit-guard.ts';
 import type { Command, LaneSetup, Reply, Request } from './messages.ts';
 import type { SessionDefinition } from './session-definition.ts';
 
@@ -17,7 +18,7 @@ export const spawnWorker: SpawnWorker = (options) => new Worker(SCRIPT, options)
 const CLOSE_DEADLINE_MS = 60_000;
 
 export class Lane {
-  readonly #setup: LaneSetup;
+  readonly #threads: number;
   readonly #spawn: SpawnWorker;
   readonly #pending = new Map<number, Outcome>();
   /** What the thread has open, so that one in its place can open it again. */
@@ -25,8 +26,8 @@ export class Lane {
   #worker: Worker | null = null;
   #nextId = 0;
 
-  constructor(setup: LaneSetup, spawn: SpawnWorker) {
-    this.#setup = setup;
+  constructor(threads: number, spawn: SpawnWorker) {
+    this.#threads = threads;
     this.#spawn = spawn;
   }
 
@@ -80,13 +81,15 @@ export class Lane {
   }
 
   #start(): Worker {
-    const worker = this.#spawn({ workerData: this.#setup });
+    const guard = createGuard();
+    const worker = this.#spawn({ workerData: { threads: this.#threads, guard } satisfies LaneSetup });
     this.#worker = worker;
     worker.on('message', (reply: Reply) => this.#settle(reply));
     worker.on('error', (error) => {
       if (this.#worker === worker) this.#lose(`its thread failed: ${String(error)}`);
     });
     worker.on('exit', (code) => {
+      dropGuard(guard);
       if (this.#worker === worker) this.#lose(`its thread ended with code ${code}`);
     });
     for (const definition of this.#prepared.values()) {

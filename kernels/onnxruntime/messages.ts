@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../src/core/errors.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { KernelRun } from '../kernel.ts';
+import type { ExitGuard } from './exit-guard.ts';
 import type { SessionDefinition } from './session-definition.ts';
 
 export type Command =
@@ -24,4 +25,5 @@ export type Reply =
 export interface LaneSetup {
   /** Threads that one run uses inside the runtime. */
   readonly threads: number;
+  readonly guard: ExitGuard;
 }

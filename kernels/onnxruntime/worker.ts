@@ -9,6 +9,7 @@ import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { KernelRun } from '../kernel.ts';
 import { discard, toTransfer } from '../transfer.ts';
 import { readSlices } from '../weight-slice.ts';
+import { insideRuntime } from './exit-guard.ts';
 import type { Command, LaneSetup, Reply, Request } from './messages.ts';
 import type { SessionDefinition } from './session-definition.ts';
 import { fromSessionTensor, toSessionTensor } from './session-tensors.ts';
@@ -16,7 +17,7 @@ import { fromSessionTensor, toSessionTensor } from './session-tensors.ts';
 /** Errors are thrown; the runtime need not print them as well. */
 const LOG_FATAL = 4;
 
-const { threads } = workerData as LaneSetup;
+const { threads, guard } = workerData as LaneSetup;
 const port = parentPort!;
 const sessions = new Map<string, InferenceSession>();
 
@@ -99,7 +100,7 @@ async function execute(command: Command): Promise<KernelRun | undefined> {
 
 async function answer({ id, command }: Request): Promise<void> {
   try {
-    const result = await execute(command);
+    const result = await insideRuntime(guard, () => execute(command));
     if (result === undefined) {
       port.postMessage({ id, ok: true } satisfies Reply);
       return;

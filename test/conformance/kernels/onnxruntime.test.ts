@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Kernel } from '../../../kernels/kernel.ts';
 import { createOnnxRuntimeKernel } from '../../../kernels/onnxruntime/kernel.ts';
@@ -132,6 +134,12 @@ describe('onnxruntime kernel', () => {
     const kernel = createOnnxRuntimeKernel({}, () => new Worker('throw new Error("no runtime")', { eval: true }));
     opened.push(kernel);
     await assert.rejects(kernel.prepare(DOUBLE, null, never()), failsWith('KERNEL_FAILED'));
+  });
+
+  it('lets a process that exits in the middle of a run end with its own code', () => {
+    const script = fileURLToPath(new URL('./exit-while-busy.ts', import.meta.url));
+    const { status, signal, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8', timeout: 20_000 });
+    assert.deepEqual([status, signal], [3, null], stderr);
   });
 
   it('names the operator and the reason when a program cannot be executed', async () => {
