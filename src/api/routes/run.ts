@@ -8,6 +8,7 @@ import { postprocess, preprocess } from '../../../models/tasks/process.ts';
 import { requestSignal } from '../cancellation.ts';
 import { replyWithProgress } from '../event-stream.ts';
 import { guardMemory } from '../guard.ts';
+import { OCR, runOcr } from '../ocr.ts';
 import { defined, parseDeadlineMs, parseParallelism, parseRequestId } from '../query.ts';
 import type { ModelParameters, RouteContext } from './context.ts';
 
@@ -36,6 +37,14 @@ export async function runRoutes(app: FastifyInstance, context: RouteContext): Pr
       ...defined('deadlineMs', parseDeadlineMs(query.deadlineMs)),
     };
     const payload = readPayload(request.body ?? new Uint8Array(), request.headers['content-type']);
+    if (model === OCR) {
+      return replyWithProgress(
+        request,
+        reply,
+        (onProgress) => runOcr(peer, payload, { ...options, signal }, onProgress),
+        onError,
+      );
+    }
     const { task, inputs, weights } = await peer.taskOf(model);
     const prepared = await preprocess(task, payload, inputs);
     return replyWithProgress(

@@ -51,15 +51,16 @@ export async function onnxSource(file: string | Uint8Array, description: ImportD
   };
 }
 
-/** @throws MeshError MODEL_NOT_FOUND. */
+/** @throws MeshError MODEL_NOT_FOUND, NOT_FOUND where a package that holds it is not installed. */
 export async function zooSource(name: string): Promise<ImportSource> {
   if (!isZooName(name)) {
     const names = Object.keys(ZOO).join(', ');
     throw new MeshError('MODEL_NOT_FOUND', `"${name}" does not come with tilemesh; these do: ${names}`);
   }
   const entry = ZOO[name];
-  const { description, licence, source, weights, task } = entry;
-  return { model: await entry.open(), facts: { name, description, licence, source, weights, task } };
+  const { description, licence, source, weights } = entry;
+  const model = await entry.open();
+  return { model, facts: { name, description, licence, source, weights, task: await entry.task() } };
 }
 
 /** Fills the empty `folder`. @throws MeshError INVALID_MODEL, STORAGE_FAILED, CANCELLED. */

@@ -1,0 +1,101 @@
+/** Networks of the zoo, each over three peers in one process, against ONNX Runtime with the whole. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { createOnnxRuntimeKernel } from '../../../../kernels/onnxruntime/kernel.ts';
+import type { Kernel } from '../../../../kernels/kernel.ts';
+import { encodeGraph } from '../../../../models/onnx/encode.ts';
+import type { ModelPackage } from '../../../../models/package.ts';
+import { ZOO, type ZooName } from '../../../../models/zoo/index.ts';
+import { fillNormal } from '../../../../models/zoo/random.ts';
+import { characterIds } from '../../../../models/tasks/text.ts';
+import {
+  float32Values,
+  fromFloat32,
+  fromInt64,
+  numberValues,
+  type Tensor,
+} from '../../../../src/core/tensor/tensor.ts';
+import { MemoryMesh } from '../../../support/memory-mesh.ts';
+import { weightsOf, writeBlob } from '../../../support/weights.ts';
+
+const picture = (side: number): Tensor => {
+  const values = new Float32Array(3 * side * side);
+  fillNormal(values, side, 0, 1);
+  return fromFloat32([1, 3, side, side], values);
+};
+
+const text = ' all human beings are born free and equal in dignity and rights '.repeat(8);
+const ids = characterIds(text, 4096);
+
+const waves = Float32Array.from({ length: 200 }, (_, index) => Math.sin(index / 5) + Math.sin(index / 17));
+
+const CASES: readonly { readonly name: ZooName; readonly input: Tensor }[] = [
+  { name: 'language', input: fromInt64([1, ids.length], ids) },
+  { name: 'forecast', input: fromFloat32([1, 1, waves.length], waves) },
+  { name: 'squeezenet', input: picture(224) },
+  { name: 'mobilenet-v2', input: picture(224) },
+  { name: 'resnet18', input: picture(224) },
+  { name: 'resnet50', input: picture(224) },
+  { name: 'tiny-yolo-v2', input: picture(416) },
+];
+
+async function whole(model: ModelPackage, weights: ReadonlyMap<string, Uint8Array>, input: Tensor): Promise<Tensor> {
+  const session = await InferenceSession.create(encodeGraph(model.graph, (name) => weights.get(name)!));
+  const given =
+    input.type === 'int64'
+      ? new OrtTensor('int64', BigInt64Array.from(numberValues(input), BigInt), input.shape)
+      : new OrtTensor('float32', float32Values(input), input.shape);
+  const results = await session.run({ [model.graph.inputs[0]!.name]: given });
+  const output = results[model.graph.outputs[0]!.name]!;
+  const copy = fromFloat32(output.dims, Float32Array.from(output.data as Float32Array));
+  await session.release();
+  return copy;
+}
+
+describe('a network of the zoo, cut over three peers', function () {
+  this.timeout(120_000);
+  let kernel: Kernel;
+  let folder: string;
+
+  before(async () => {
+    kernel = createOnnxRuntimeKernel({ lanes: 1, threadsPerLane: 1 });
+    folder = await mkdtemp(join(tmpdir(), 'tilemesh-zoo-'));
+  });
+
+  after(async () => {
+    await kernel.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  for (const { name, input } of CASES) {
+    it(`answers as the whole does: ${name}`, async () => {
+      const model = await ZOO[name].open();
+      const weights = await weightsOf(model);
+      const weightPath = join(folder, name);
+      await writeBlob(weightPath, model, weights);
+      const expected = await whole(model, weights, input);
+      const values = float32Values(expected);
+      const largest = values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+      assert.ok(values.every(Number.isFinite) && largest > 0);
+      // Neither dead nor saturated: activations have kept their size through all layers.
+      if (values.length === 1_000) assert.ok(largest < 0.9 && largest > 1 / 999, `largest ${largest}`);
+
+      const mesh = new MemoryMesh({ peers: 3, kernel, graph: model.graph, weightPath });
+      try {
+        const { outputs, report } = await mesh.infer(0, new Map([[model.graph.inputs[0]!.name, input]]), 3);
+        const actual = outputs.get(model.graph.outputs[0]!.name)!;
+        assert.deepEqual(actual.shape, expected.shape);
+        for (const [index, value] of float32Values(actual).entries()) {
+          assert.ok(Math.abs(value - values[index]!) <= 1e-4 * largest, `${value}, not ${values[index]!}, at ${index}`);
+        }
+        const peers = new Set(report.blocks.flatMap(({ parts }) => parts.map(({ peer }) => peer)));
+        assert.equal(peers.size, 3, report.cut);
+      } finally {
+        mesh.stop();
+      }
+    });
+  }
+});
