@@ -200,15 +200,17 @@ async function text(demo: Demo, boards: Boards): Promise<void> {
   demo.heading(`A page of text through ${entry.name} and ${reader.name} (PP-OCRv4)`);
   await importModel(entry, 'ch_PP-OCRv4_det_infer.onnx', 'ppocr-detection');
   await importModel(entry, 'ch_PP-OCRv4_rec_infer.onnx', 'ppocr-recognition');
-  const picture: Payload = { kind: 'image', bytes: await page(PAGE_LINES) };
+  const picture: Payload = { kind: 'image', bytes: await page(PAGE_LINES, 48) };
   const found = await demo.ask(entry, 'ppocr-detection', picture, { parallelism: String(BOARDS) });
   demo.show(found);
   const boxes = found.answer.kind === 'boxes' ? found.answer.boxes.length : 0;
+  const cutters = new Set(found.report.blocks.flatMap((block) => block.parts.map(({ peer }) => peer))).size;
+  demo.check(`${cutters} boards computed tiles of it`, cutters === BOARDS);
   demo.check(`${boxes} lines found of ${PAGE_LINES.length}`, boxes === PAGE_LINES.length);
   const holder = await holderOf(boards, found.report.modelId);
   demo.compare('text detection', found, await compareWithWhole(holder, found.report.modelId, picture, found.outputs));
 
-  const line: Payload = { kind: 'image', bytes: await page([PAGE_LINES[1]!]) };
+  const line: Payload = { kind: 'image', bytes: await page([PAGE_LINES[1]!], 6) };
   const read = await demo.ask(reader, 'ppocr-recognition', line);
   demo.show(read);
   const words = read.answer.kind === 'text' ? read.answer.lines.map((own) => own.text).join(' ') : '';

@@ -45,10 +45,9 @@ export async function photograph(): Promise<Uint8Array> {
 export const PAGE_LINES = ['No board is the head', 'Every board runs the same peer', 'Any of them may vanish'];
 
 /** Lines of text, black on white, in DejaVu Sans. */
-export async function page(lines: readonly string[]): Promise<Uint8Array> {
+export async function page(lines: readonly string[], border: number): Promise<Uint8Array> {
   const text = lines.join('\n');
   const fontfile = resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf');
-  const border = 48;
   // Pango draws white on transparent; the page is the negative of that.
   const drawn = await sharp({ text: { text, font: 'DejaVu Sans 16', fontfile, dpi: 144, spacing: 24 } })
     .flatten({ background: 'black' })

@@ -28,6 +28,7 @@ import { ModelStore } from './mesh/model-store/model-store.ts';
 import { blobProvider } from './mesh/model-store/provider.ts';
 import { Replicator, REPLICATOR_DEFAULTS } from './mesh/model-store/replicator.ts';
 import { PeerActors } from './mesh/peer-actors.ts';
+import { PlanThread } from './mesh/plan-thread.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
 import { SpeedGauge } from './speed-gauge.ts';
@@ -163,6 +164,8 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   });
   services.blobs.provide(blobProvider(store));
 
+  const planner = new PlanThread();
+  undo.add(() => planner.close());
   const actors = new PeerActors({
     members: directory,
     elections: services.election,
@@ -170,6 +173,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     pieces: services.pieces,
     models: library,
     shelf: new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, config.memory.budgetBytes / 2)),
+    planner,
     clock: SYSTEM_CLOCK,
     logger,
     maxRequests: config.requests.maxQueued,
@@ -177,6 +181,8 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   actors.start();
   undo.add(() => actors.stop());
 
+  for (const service of [services.election, services.plan]) service.onMessage((from) => membership.heard(from));
+  services.pieces.onPiece((from) => membership.heard(from));
   membership.start();
   await startHost(host, config);
   undo.add(() => host.stop());

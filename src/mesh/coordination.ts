@@ -208,23 +208,19 @@ export class Coordination {
     );
   }
 
-  #plan(bound: BoundGraph): Uint8Array {
+  #plan(inputs: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
     const { members, preparation } = this.#parts;
     const peers = members.available().filter(({ peer }) => peer === members.self || !this.#excluded.has(peer));
-    return preparation.planFor({
-      bound,
-      modelId: this.#request.modelId,
-      peers,
-      coordinator: members.self,
-      link: GIGABIT,
-      parallelism: this.#request.parallelism,
-    });
+    const { modelId, parallelism } = this.#request;
+    const specs = new Map([...inputs].map(([name, { type, shape }]) => [name, { type, shape }]));
+    const question = { modelId, inputs: specs, peers, coordinator: members.self, link: GIGABIT, parallelism };
+    return preparation.planFor(question, this.#signal);
   }
 
   async #try(number: number, bound: BoundGraph, inputs: ReadonlyMap<string, Tensor>): Promise<Answer> {
     const { preparation, clock, logger } = this.#parts;
     const beganMs = clock.now();
-    const encoded = this.#plan(bound);
+    const encoded = await this.#plan(inputs);
     const prepared = await preparation.plan(encoded, this.#signal);
     const attempt = this.#begin(number, prepared);
     const plannedMs = clock.now();

@@ -196,6 +196,11 @@ export class Membership {
     this.#refresh(this.#local.state !== before);
   }
 
+  /** A message of another protocol came from the peer: it is alive, however late its next heartbeat is. */
+  heard(peer: PeerId): void {
+    if (peer !== this.self) this.#feed({ kind: 'heard', peer });
+  }
+
   /** The peer broke a rule; with a penalty of 100 within about a minute it is banned. */
   penalise(peer: PeerId, penalty: number, detail: string): void {
     this.#options.logger.warn({ peer, penalty, detail }, 'a peer broke the protocol');

@@ -6,6 +6,7 @@ import { Coordinator } from './coordinator.ts';
 import { Entry } from './entry.ts';
 import { isAt, TO_ASSEMBLER, TO_COORDINATOR, TO_ENTRY } from './piece-address.ts';
 import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
+import type { Planner } from './plan-thread.ts';
 import { Preparation } from './preparation.ts';
 import type { ProgramShelf } from './program-shelf.ts';
 import { Worker } from './worker.ts';
@@ -17,6 +18,7 @@ export interface PeerActorsParts {
   readonly pieces: PieceChannel;
   readonly models: ModelAccess;
   readonly shelf: ProgramShelf;
+  readonly planner: Planner;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxRequests: number;
@@ -34,7 +36,7 @@ export class PeerActors {
 
   constructor(parts: PeerActorsParts) {
     const { logger, plans, maxRequests } = parts;
-    const preparation = new Preparation(parts.models);
+    const preparation = new Preparation(parts.models, parts.planner);
     this.entry = new Entry({ ...parts, logger: logger.child({ actor: 'entry' }) });
     this.coordinator = new Coordinator({ ...parts, preparation, logger: logger.child({ actor: 'coordinator' }) });
     this.worker = new Worker({

@@ -3,10 +3,11 @@ import type { BoundGraph, InputSpec } from '../core/graph/bind.ts';
 import { bindGraph } from '../core/graph/bind.ts';
 import type { ModelId } from '../core/ids.ts';
 import { deriveDataflow, type Dataflow } from '../core/plan/dataflow.ts';
-import { levelled, planRequest, type PlanRequest } from '../core/plan/planner.ts';
+import { levelled } from '../core/plan/planner.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import { checkPlan, parsePlan } from '../core/plan/validate.ts';
 import { MeshError } from '../core/errors.ts';
+import type { Planner, PlanQuestion } from './plan-thread.ts';
 import type { ModelAccess } from './ports.ts';
 import { RecentMap } from './recent-map.ts';
 
@@ -24,12 +25,14 @@ const describeInputs = (inputs: ReadonlyMap<string, InputSpec>): string =>
 
 export class Preparation {
   readonly #models: ModelAccess;
+  readonly #planner: Planner;
   readonly #bound = new RecentMap<string, BoundGraph>(KEPT);
   readonly #plans = new RecentMap<string, PreparedPlan>(KEPT);
   readonly #encoded = new RecentMap<string, Uint8Array>(KEPT);
 
-  constructor(models: ModelAccess) {
+  constructor(models: ModelAccess, planner: Planner) {
     this.#models = models;
+    this.#planner = planner;
   }
 
   /** @throws MeshError MODEL_NOT_FOUND, INVALID_INPUT. */
@@ -43,24 +46,17 @@ export class Preparation {
   }
 
   /** The plan for a request, made anew only when who takes part has changed. Encoded as it is sent. */
-  planFor(request: PlanRequest): Uint8Array {
-    const peers = levelled(request.peers).map(({ peer, macsPerSecond, memoryBudgetBytes }) => [
-      peer,
-      macsPerSecond,
-      memoryBudgetBytes,
+  async planFor(question: PlanQuestion, signal: AbortSignal): Promise<Uint8Array> {
+    const { modelId, coordinator, link, parallelism, inputs } = question;
+    const peers = levelled(question.peers).map((profile) => [
+      profile.peer,
+      profile.macsPerSecond,
+      profile.memoryBudgetBytes,
     ]);
-    const shapes = request.bound.graph.inputs.map(({ name }) => request.bound.shapes.get(name));
-    const key = JSON.stringify([
-      request.modelId,
-      shapes,
-      peers,
-      request.coordinator,
-      request.link,
-      request.parallelism,
-    ]);
+    const key = JSON.stringify([modelId, describeInputs(inputs), peers, coordinator, link, parallelism]);
     const known = this.#encoded.get(key);
     if (known !== undefined) return known;
-    const encoded = new TextEncoder().encode(JSON.stringify(planRequest(request)));
+    const encoded = await this.#planner.plan(question, await this.#models.graph(modelId, signal));
     this.#encoded.set(key, encoded);
     return encoded;
   }

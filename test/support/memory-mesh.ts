@@ -13,6 +13,7 @@ import type { Graph } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { EntryResult } from '../../src/mesh/entry.ts';
+import { PlanThread } from '../../src/mesh/plan-thread.ts';
 import { ProgramShelf } from '../../src/mesh/program-shelf.ts';
 import { PeerActors } from '../../src/mesh/peer-actors.ts';
 import {
@@ -51,6 +52,7 @@ export class MemoryMesh {
   readonly peers: MemoryPeer[];
   readonly #handlers = new Map<string, Set<Deliver>>();
   readonly #options: MemoryMeshOptions;
+  readonly #planner = new PlanThread();
 
   constructor(options: MemoryMeshOptions) {
     this.#options = options;
@@ -94,6 +96,7 @@ export class MemoryMesh {
       pieces: this.#pieces(id),
       models,
       shelf: new ProgramShelf(kernel, 1e9),
+      planner: this.#planner,
       clock: SYSTEM_CLOCK,
       logger: silentLogger(),
       maxRequests: 16,
@@ -169,7 +172,8 @@ export class MemoryMesh {
     });
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     for (const peer of this.peers) peer.actors.stop();
+    await this.#planner.close();
   }
 }

@@ -32,6 +32,8 @@ export interface Member {
   readonly isConnected: boolean;
   /** When it was last heard of, or first connected. */
   readonly heardMs: number;
+  /** When its last heartbeat came: the rhythm that patience is learnt from. */
+  readonly beatMs: number;
   readonly heartbeat: Heartbeat | null;
   readonly arrivals: Arrivals;
   /** Penalty for broken rules as of `penaltyMs`; halves every minute. */
@@ -65,7 +67,7 @@ export interface MembershipSettings extends PatienceSettings {
 
 export const MEMBERSHIP_DEFAULTS = Object.freeze({
   heartbeatMs: 1_000,
-  minSuspectMs: 1_500,
+  minSuspectMs: 2_000,
   maxSuspectMs: 5_000,
   reconnectMs: 1_000,
   introductionMs: 10_000,

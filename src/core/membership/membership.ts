@@ -23,6 +23,8 @@ export type MembershipEvent =
   /** The last connection closed. */
   | { readonly kind: 'disconnected'; readonly peer: PeerId }
   | { readonly kind: 'heartbeat'; readonly peer: PeerId; readonly heartbeat: Heartbeat }
+  /** A message of another protocol: a sign of life. */
+  | { readonly kind: 'heard'; readonly peer: PeerId }
   | { readonly kind: 'goodbye'; readonly peer: PeerId }
   /** The peer broke a rule. `penalty` adds up; it halves every minute. */
   | { readonly kind: 'violation'; readonly peer: PeerId; readonly penalty: number; readonly detail: string }
@@ -110,6 +112,7 @@ function connect(peer: PeerId, member: Member | undefined, nowMs: number, settin
     sinceMs: nowMs,
     isConnected: true,
     heardMs: nowMs,
+    beatMs: nowMs,
     heartbeat: null,
     arrivals: expectedArrivals(settings.heartbeatMs),
     penalty: member?.penalty ?? 0,
@@ -144,8 +147,8 @@ function hear(member: Member, heartbeat: Heartbeat, nowMs: number, settings: Mem
   // A peer that was up does not go back to joining: it takes nothing new, like one that drains.
   const state = heartbeat.state === 'joining' && isUp(member) ? 'draining' : heartbeat.state;
   if (state !== 'joining' && (!wasUsable || !isSameRun)) effects.push({ kind: 'up', peer });
-  const arrivals = before === null ? member.arrivals : observeArrival(member.arrivals, nowMs - member.heardMs);
-  return [{ ...enter(member, state, nowMs), heardMs: nowMs, heartbeat, arrivals }, effects];
+  const arrivals = before === null ? member.arrivals : observeArrival(member.arrivals, nowMs - member.beatMs);
+  return [{ ...enter(member, state, nowMs), heardMs: nowMs, beatMs: nowMs, heartbeat, arrivals }, effects];
 }
 
 function penalise(
@@ -198,6 +201,7 @@ function tick(state: MembershipState, nowMs: number): MembershipStep {
         : {
             ...member,
             heardMs: Math.min(nowMs, member.heardMs + pauseMs),
+            beatMs: Math.min(nowMs, member.beatMs + pauseMs),
             sinceMs: Math.min(nowMs, member.sinceMs + pauseMs),
           };
     const [next, asked] = age(patient, nowMs, settings);
@@ -253,6 +257,8 @@ export function stepMembership(state: MembershipState, event: MembershipEvent, n
       return set(disconnect(member, nowMs));
     case 'heartbeat':
       return set(hear(member, event.heartbeat, nowMs, settings));
+    case 'heard':
+      return isClosed(member) || !member.isConnected ? [state, []] : set([{ ...member, heardMs: nowMs }, []]);
     case 'goodbye':
       return isClosed(member) ? [state, []] : set(close(member, 'left', nowMs));
     case 'violation':

@@ -119,13 +119,18 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
   },
   {
     name: 'is lost, then fails when it freezes',
-    script: [...up, [1_750, tick, 'lost a silent'], [3_250, tick, 'down a failed', 'disconnect a', 'redial a']],
+    script: [...up, [2_250, tick, 'lost a silent'], [4_250, tick, 'down a failed', 'disconnect a', 'redial a']],
     state: 'failed',
   },
   {
     name: 'recovers when it is heard before it failed',
-    script: [...up, [1_750, tick, 'lost a silent'], [2_500, beat(2), 'up a']],
+    script: [...up, [2_250, tick, 'lost a silent'], [3_000, beat(2), 'up a']],
     state: 'alive',
+  },
+  {
+    name: 'is not lost while it is heard in other protocols',
+    script: [...up, [1_500, { kind: 'heard', peer: a }], [3_250, tick], [3_750, tick, 'lost a silent']],
+    state: 'suspect',
   },
   {
     name: 'comes back after it failed',
@@ -150,7 +155,7 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
   },
   {
     name: 'is not brought back by a repeated heartbeat',
-    script: [...up, [1_750, tick, 'lost a silent'], [1_800, beat(1)]],
+    script: [...up, [2_250, tick, 'lost a silent'], [2_300, beat(1)]],
     state: 'suspect',
   },
   {
