@@ -129,7 +129,14 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
   },
   {
     name: 'is not lost while it is heard in other protocols',
-    script: [...up, [1_500, { kind: 'heard', peer: a }], [3_250, tick], [3_750, tick, 'lost a silent']],
+    script: [
+      ...up,
+      [1_000, tick],
+      [1_500, { kind: 'heard', peer: a }],
+      [2_000, tick],
+      [3_000, tick],
+      [3_750, tick, 'lost a silent'],
+    ],
     state: 'suspect',
   },
   {
