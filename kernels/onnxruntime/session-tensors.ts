@@ -32,7 +32,9 @@ export function toSessionTensor(name: string, { type, shape, bytes }: Tensor): S
   }
   const View = VIEWS[type];
   const elements = new View(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / View.BYTES_PER_ELEMENT);
-  return new SessionTensor(type, elements as Float32Array, shape);
+  if (type !== 'float16') return new SessionTensor(type, elements as Float32Array, shape);
+  // Where there is a Float16Array the library makes one of the elements, which its native part then takes for empty.
+  return Object.assign(new SessionTensor('uint16', elements as Uint16Array, shape), { type });
 }
 
 /** @throws MeshError KERNEL_FAILED for element types that are not of fixed size. */

@@ -2,7 +2,7 @@
  * Sliding-window geometry, one axis at a time: the receptive field of an interval of outputs.
  * Source: ONNX operator specification, Conv and the pooling operators.
  */
-import type { Interval } from '../geometry/interval.ts';
+import { isEmpty, whole, type Interval } from '../geometry/interval.ts';
 import { intsAttribute, stringAttribute } from '../graph/graph.ts';
 import type { Shape } from '../tensor/tensor.ts';
 import type { NodeFacts } from './rule.ts';
@@ -35,11 +35,15 @@ export function outputExtent(window: Window, input: number, ceil = false): numbe
   return (count - 1) * window.stride >= input + window.before ? count - 1 : count;
 }
 
-/** Which inputs a non-empty interval of outputs reads. It must have a window that reaches into the map (`reaching`). */
+/**
+ * Which inputs a non-empty interval of outputs reads. It must have a window that reaches into the map (`reaching`); where no
+ * output has, it is all outputs, and they read nothing but padding.
+ */
 export function receptiveField(window: Window, output: Interval, extent: number): ReceptiveField {
   const start = output.start * window.stride - window.before;
   const end = (output.end - 1) * window.stride - window.before + windowExtent(window);
   const input = { start: Math.max(0, start), end: Math.min(extent, end) };
+  if (isEmpty(input)) return { input: whole(extent), before: window.before, after: window.after };
   return { input, before: input.start - start, after: end - input.end };
 }
 
@@ -50,6 +54,7 @@ export function receptiveField(window: Window, output: Interval, extent: number)
 export function reaching(window: Window, output: Interval, extent: number, outputs: number): Interval {
   const first = Math.floor((window.before - windowExtent(window)) / window.stride) + 1;
   const last = Math.ceil((extent + window.before) / window.stride) - 1;
+  if (first > last || first >= outputs) return whole(outputs);
   return {
     start: Math.max(0, Math.min(output.start, last)),
     end: Math.min(outputs, Math.max(output.end, first + 1)),

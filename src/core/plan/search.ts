@@ -185,6 +185,8 @@ export class PlanSearch {
 
   run(): SearchResult | undefined {
     const { canRunWhole } = this.#request;
+    // Nothing to compute: the outputs are inputs, or known beforehand.
+    if (this.#ends.length === 0) return { blocks: [], predictedMs: 0 };
     const best: (State | undefined)[][] = this.#ends.map(() => []);
     for (const end of this.#ends.keys()) {
       const bySegment = this.#layouts.map((_, layout) => this.#segmentsEndingAt(end, layout));

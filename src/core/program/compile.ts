@@ -190,7 +190,7 @@ export function compileTile(
       opsets: graph.opsets,
       nodes: emitter.nodes,
       feeds: [...demand.feeds.keys()].map(value),
-      parameters: [...emitter.parameters].map(([name, { type, shape }]) => ({ name, type, rank: shape.length })),
+      parameters: [...emitter.parameters].map(([name, { type, shape }]) => ({ name, type, rank: shape.length, shape })),
       outputs: [...wanted.keys()].map(value),
       constants: emitter.constants,
       weights: emitter.weights,

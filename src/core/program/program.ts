@@ -25,6 +25,8 @@ export interface ProgramValue {
   readonly type: DataType;
   /** Absent where it is not known before the run. */
   readonly rank?: number;
+  /** Present where it is the same at every run. */
+  readonly shape?: Shape;
 }
 
 export interface Program {
