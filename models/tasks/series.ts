@@ -33,7 +33,8 @@ export const seriesSpecSchema = v.strictObject({
 /** Mean and deviation of the values; 1 for the deviation of a constant. */
 export function scaleOf(values: readonly number[]): Scale {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+  const squares = values.map((value) => (value - mean) * (value - mean));
+  const deviation = Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / values.length);
   return { mean, deviation: deviation > 0 ? deviation : 1 };
 }
 

@@ -94,7 +94,7 @@ describe('a network of the zoo, cut over three peers', function () {
         const peers = new Set(report.blocks.flatMap(({ parts }) => parts.map(({ peer }) => peer)));
         assert.equal(peers.size, 3, report.cut);
       } finally {
-        mesh.stop();
+        await mesh.stop();
       }
     });
   }
