@@ -58,7 +58,11 @@ export class Boards {
     const options = ['--name', name, '--data', dataFolder, '--mesh', this.#mesh, '--api', '127.0.0.1:0', '--json'];
     const child = spawn(process.execPath, [LAUNCHER, 'up', ...options], {
       // A board has its own cores; these share one machine, so each computes with one thread.
-      env: { ...process.env, TILEMESH_KERNEL_THREADS: '1', TILEMESH_LOG_LEVEL: 'error' },
+      env: {
+        ...process.env,
+        TILEMESH_KERNEL_THREADS: '1',
+        TILEMESH_LOG_LEVEL: process.env['TILEMESH_LOG_LEVEL'] ?? 'error',
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.#started.push(child);

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { readNpy } from '../models/tasks/npy.ts';
 import type { Answer } from '../models/tasks/answer.ts';
 import type { Payload } from '../models/tasks/payload.ts';
-import { postBytes, postForEvents } from '../src/cli/client.ts';
+import { getJson, postBytes, postForEvents } from '../src/cli/client.ts';
 import { renderAnswer, renderReport } from '../src/cli/render-run.ts';
 import { processTerminal, type Terminal } from '../src/cli/terminal.ts';
 import { formatMs } from '../src/cli/text.ts';
@@ -25,6 +25,9 @@ const TOLERANCE = 1e-5;
 const WARM_RUNS = 2;
 /** A killed request may take twice the undisturbed time and this. */
 const RECOVERY_ALLOWANCE_MS = 1_000;
+/** How many boards keep each part of a model: the default. */
+const COPIES = 3;
+const POLL_MS = 250;
 const DIGIT = 1_234;
 
 interface Reply {
@@ -167,14 +170,22 @@ async function digit(demo: Demo, boards: Boards): Promise<void> {
   );
 }
 
+interface HeldModel {
+  readonly id: string;
+  readonly bytesHeld: number;
+  readonly bytesTotal: number;
+}
+
+async function modelOn(board: Board, modelId: string): Promise<HeldModel | undefined> {
+  const answer = await getJson([board.url], '/tilemesh/v1/models', AbortSignal.timeout(DEADLINE_MS));
+  return (answer as { readonly models: readonly HeldModel[] }).models.find(({ id }) => id === modelId);
+}
+
 /** A board that holds all of a model's weights. */
 async function holderOf(boards: Boards, modelId: string): Promise<Board> {
   for (const board of boards.boards) {
-    const response = await fetch(new URL('/tilemesh/v1/models', board.url));
-    const { models } = (await response.json()) as {
-      readonly models: readonly { readonly id: string; readonly bytesHeld: number; readonly bytesTotal: number }[];
-    };
-    if (models.some(({ id, bytesHeld, bytesTotal }) => id === modelId && bytesHeld === bytesTotal)) return board;
+    const model = await modelOn(board, modelId);
+    if (model !== undefined && model.bytesHeld === model.bytesTotal) return board;
   }
   throw new Error(`no board holds all of model ${modelId}`);
 }
@@ -231,8 +242,24 @@ async function importModel(board: Board, file: string, preset: string): Promise<
   });
 }
 
+/** Each part of a model is kept on three boards; waits until that is so, for the loss of any of them to cost no weights. */
+async function spreadWeights(demo: Demo, boards: Boards, modelId: string): Promise<void> {
+  const startedMs = performance.now();
+  for (;;) {
+    const held = await Promise.all(boards.boards.map((board) => modelOn(board, modelId)));
+    const copies = held.reduce((sum, model) => sum + (model ? model.bytesHeld / model.bytesTotal : 0), 0);
+    if (copies >= COPIES) break;
+    if (performance.now() - startedMs > DEADLINE_MS) throw new Error(`only ${copies.toFixed(1)} copies were spread`);
+    demo.progress(boards.boards[0]!)('spreading weights', copies, COPIES);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  demo.endProgress();
+  demo.indent(`by now each part of its weights is on ${COPIES} boards or more`);
+}
+
 async function killing(demo: Demo, boards: Boards, undisturbed: Reply): Promise<void> {
   demo.heading('The same photograph, and the coordinator is killed while it works');
+  await spreadWeights(demo, boards, undisturbed.report.modelId);
   const payload: Payload = { kind: 'image', bytes: await photograph() };
   const usualMs = undisturbed.report.elapsedMs;
   for (let attempt = 0; attempt < 12; attempt++) {

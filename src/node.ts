@@ -225,9 +225,13 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   undo.add(() => speed.stop());
   const macsPerSecond = await speed.start((faster) => membership.setLocal({ macsPerSecond: faster }));
   membership.setLocal({ state: 'alive', macsPerSecond, apiAddress: api.url, models: library.held() });
+  let spread = '';
   const timer = setInterval(() => {
     const { load } = actors;
     membership.setLocal({ queueDepth: load, activeRequests: actors.entry.load, models: library.held() });
+    const toSpread = JSON.stringify([library.known(), directory.available().map(({ peer }) => peer)]);
+    if (toSpread !== spread) replicator.nudge();
+    spread = toSpread;
   }, LOAD_INTERVAL_MS);
   undo.add(() => clearInterval(timer));
   return { ...port, apiUrl: api.url, stop: () => undo.run() };

@@ -29,10 +29,10 @@ export interface ReplicatorOptions {
 export const REPLICATOR_DEFAULTS: ReplicatorOptions = Object.freeze({
   copies: 3,
   intervalMs: 60_000,
-  busyPollMs: 1_000,
+  busyPollMs: 250,
   batchChunks: 4,
-  /** A fifth of a Gigabit link. */
-  bytesPerSecond: 25_000_000,
+  /** Half of a Gigabit link. */
+  bytesPerSecond: 60_000_000,
   /** 16 GiB. */
   budgetBytes: 16 * 1_073_741_824,
 });
@@ -63,6 +63,7 @@ export class Replicator {
   readonly #sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   #running: { readonly controller: AbortController; readonly ended: Promise<void> } | null = null;
   #isPaused = false;
+  #nudged = Promise.withResolvers<void>();
 
   constructor(ports: ReplicatorPorts, options: ReplicatorOptions = REPLICATOR_DEFAULTS) {
     this.#ports = ports;
@@ -109,11 +110,18 @@ export class Replicator {
     }
   }
 
+  /** Members or models have changed: looks again soon instead of after the interval. */
+  nudge(): void {
+    this.#nudged.resolve();
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      this.#nudged = Promise.withResolvers<void>();
       // The only thing thrown here is the abort, which ends the loop.
       await this.replicate(signal).catch(() => undefined);
-      await this.#sleep(this.#options.intervalMs, signal).catch(() => undefined);
+      const { promise } = this.#nudged;
+      await Promise.race([this.#sleep(this.#options.intervalMs, signal), promise]).catch(() => undefined);
     }
   }
 
