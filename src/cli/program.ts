@@ -90,9 +90,9 @@ function addUp(program: Command, terminal: Terminal, startPeer: StartPeer): void
 function addRun(program: Command, terminal: Terminal): void {
   program
     .command('run')
-    .description('run a model on a picture, a text or arrays')
+    .description('run a model on a picture, a text, a series or arrays')
     .argument('<model>', 'name or id, see "tilemesh models"')
-    .argument('[input]', 'a picture, a text or a .npy file; - reads standard input')
+    .argument('[input]', 'a picture, a text (or a file of one), a series (CSV) or a .npy file; - reads standard input')
     .addOption(apiOption())
     .option('--parallelism <peers>', '"auto", or over how many peers to cut it', parseParallelism, 'auto')
     .option('--input <name=file.npy>', 'an array for one input of the network; may be repeated', append, [])
@@ -103,6 +103,9 @@ function addRun(program: Command, terminal: Terminal): void {
       'before',
       examples([
         'npx tilemesh run lenet5 digit.png',
+        'npx tilemesh run language "Bonjour tout le monde"',
+        'npx tilemesh run forecast temperatures.csv',
+        'npx tilemesh run ocr page.png',
         'npx tilemesh run vgg16 photo.jpg --parallelism 4',
         'npx tilemesh run mymodel --input x=x.npy --input y=y.npy --output results',
       ]),

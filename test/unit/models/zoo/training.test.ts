@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { fillNormal, permutation, uniformIntegers } from '../../../../models/zoo/random.ts';
 import { crossEntropyGradient, exponential } from '../../../../models/zoo/training/classifier.ts';
+import { adam } from '../../../../models/zoo/training/adam.ts';
 import { convolution, maxPool } from '../../../../models/zoo/training/convolution.ts';
-import { dense, rectifier, sequence, type Layer } from '../../../../models/zoo/training/layer.ts';
+import { convolution1d, globalMaxPool } from '../../../../models/zoo/training/convolution-1d.ts';
+import { embedding } from '../../../../models/zoo/training/embedding.ts';
+import { dense, parameter, rectifier, residual, sequence, type Layer } from '../../../../models/zoo/training/layer.ts';
 
 const normal = (count: number, seed: number): Float32Array => {
   const values = new Float32Array(count);
@@ -44,6 +47,51 @@ describe('trainer', () => {
     assertGradients(convolution({ ...shape, size: 6, padding: 0 }), 2 * 6 * 6, 2);
     assertGradients(convolution({ ...shape, size: 5, padding: 1 }), 2 * 5 * 5, 3);
     assertGradients(sequence([dense(6, 4), dense(4, 3)]), 6, 4);
+    const series = { inputChannels: 2, outputChannels: 2, length: 9, kernel: 3 };
+    assertGradients(convolution1d({ ...series, dilation: 1, padding: 'centred' }), 2 * 9, 5);
+    assertGradients(convolution1d({ ...series, dilation: 2, padding: 'causal' }), 2 * 9, 6);
+    assertGradients(residual(convolution1d({ ...series, dilation: 1, padding: 'causal' })), 2 * 9, 7);
+  });
+
+  it('convolves a series by hand: zeros around it, or all of them before it', () => {
+    const shape = { inputChannels: 1, outputChannels: 1, length: 5, kernel: 3 };
+    const table = [
+      { padding: 'centred', dilation: 1, expected: [210, 321, 432, 543, 54] },
+      { padding: 'causal', dilation: 1, expected: [100, 210, 321, 432, 543] },
+      { padding: 'causal', dilation: 2, expected: [100, 200, 310, 420, 531] },
+    ] as const;
+    for (const { expected, ...padded } of table) {
+      const layer = convolution1d({ ...shape, ...padded });
+      layer.parameters[0]!.values.set([1, 10, 100]);
+      assert.deepEqual([...layer.forward(Float32Array.of(1, 2, 3, 4, 5))], expected);
+    }
+  });
+
+  it('looks up the vectors of symbols, and learns those that came, but not the padding', () => {
+    const layer = embedding(3, 2, 4);
+    layer.parameters[0]!.values.set([0, 0, 1, 2, 3, 4]);
+    assert.deepEqual([...layer.forward(Float32Array.of(1, 2, 0, 1))], [1, 3, 0, 1, 2, 4, 0, 2]);
+    layer.backward(Float32Array.of(1, 1, 1, 1, 5, 5, 5, 5));
+    assert.deepEqual([...layer.parameters[0]!.gradient], [0, 0, 2, 10, 1, 5]);
+  });
+
+  it('passes the gradient of a maximum over all of a channel to where it was', () => {
+    const pool = globalMaxPool(2, 3);
+    assert.deepEqual([...pool.forward(Float32Array.of(1, 3, 2, -1, -2, -3))], [3, -1]);
+    assert.deepEqual([...pool.backward(Float32Array.of(7, 8))], [0, 7, 0, 8, 0, 0]);
+  });
+
+  it('steps by the learning rate along a steady gradient, whatever its size (Adam), and leaves gradients zero', () => {
+    const learned = parameter(3);
+    const step = adam([learned]);
+    for (let count = 0; count < 10; count++) {
+      learned.gradient.set([1e-3, -1e3, 0]);
+      step({ learningRate: 0.1, momentum: 0.9, weightDecay: 0, batch: 4 });
+    }
+    for (const [index, expected] of [-1, 1, 0].entries()) {
+      assert.ok(Math.abs(learned.values[index]! - expected) < 1e-3, `${learned.values[index]!}`);
+    }
+    assert.deepEqual([...learned.gradient], [0, 0, 0]);
   });
 
   it('passes the gradient to the winner of each pooled square, and to what the rectifier let through', () => {
