@@ -61,7 +61,7 @@ export class Boards {
       env: {
         ...process.env,
         TILEMESH_KERNEL_THREADS: '1',
-        TILEMESH_LOG_LEVEL: process.env['TILEMESH_LOG_LEVEL'] ?? 'error',
+        TILEMESH_LOG_LEVEL: process.env.TILEMESH_LOG_LEVEL ?? 'error',
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     });

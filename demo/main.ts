@@ -10,7 +10,7 @@ import type { Payload } from '../models/tasks/payload.ts';
 import { getJson, postBytes, postForEvents } from '../src/cli/client.ts';
 import { renderAnswer, renderReport } from '../src/cli/render-run.ts';
 import { processTerminal, type Terminal } from '../src/cli/terminal.ts';
-import { formatMs } from '../src/cli/text.ts';
+import { formatBytes, formatMs } from '../src/cli/text.ts';
 import type { RunReport } from '../src/core/report.ts';
 import type { Tensor } from '../src/core/tensor/tensor.ts';
 import { Boards, type Board } from './boards.ts';
@@ -174,6 +174,7 @@ interface HeldModel {
   readonly id: string;
   readonly bytesHeld: number;
   readonly bytesTotal: number;
+  readonly bytesMissing: number;
 }
 
 async function modelOn(board: Board, modelId: string): Promise<HeldModel | undefined> {
@@ -247,14 +248,16 @@ async function spreadWeights(demo: Demo, boards: Boards, modelId: string): Promi
   const startedMs = performance.now();
   for (;;) {
     const held = await Promise.all(boards.boards.map((board) => modelOn(board, modelId)));
-    const copies = held.reduce((sum, model) => sum + (model ? model.bytesHeld / model.bytesTotal : 0), 0);
-    if (copies >= COPIES) break;
-    if (performance.now() - startedMs > DEADLINE_MS) throw new Error(`only ${copies.toFixed(1)} copies were spread`);
-    demo.progress(boards.boards[0]!)('spreading weights', copies, COPIES);
+    const missing = held.reduce((sum, model) => sum + (model?.bytesMissing ?? Infinity), 0);
+    if (missing === 0) break;
+    if (performance.now() - startedMs > DEADLINE_MS) throw new Error(`${formatBytes(missing)} were not spread in time`);
+    demo.progress(boards.boards[0]!)(`spreading weights, ${formatBytes(missing)} to go`, 0, 0);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   demo.endProgress();
-  demo.indent(`by now each part of its weights is on ${COPIES} boards or more`);
+  demo.indent(
+    `by now each part of its weights is on ${COPIES} boards or more (${formatMs(performance.now() - startedMs)})`,
+  );
 }
 
 async function killing(demo: Demo, boards: Boards, undisturbed: Reply): Promise<void> {

@@ -209,6 +209,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     membership,
     store,
     library,
+    replicator,
     entry: actors.entry,
     defaultDeadlineMs: config.requests.defaultDeadlineMs,
     onModelsChanged: announce,

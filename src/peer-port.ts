@@ -14,6 +14,7 @@ import type { RequestId } from './core/ids.ts';
 import type { Entry } from './mesh/entry.ts';
 import type { Membership } from './mesh/membership.ts';
 import type { ModelLibrary } from './mesh/model-library.ts';
+import type { Replicator } from './mesh/model-store/replicator.ts';
 import type { ModelStore, StoredModel } from './mesh/model-store/model-store.ts';
 
 export interface PeerPortParts {
@@ -21,6 +22,7 @@ export interface PeerPortParts {
   readonly membership: Membership;
   readonly store: ModelStore;
   readonly library: ModelLibrary;
+  readonly replicator: Replicator;
   readonly entry: Entry;
   readonly defaultDeadlineMs: number;
   readonly onModelsChanged: () => void;
@@ -29,7 +31,7 @@ export interface PeerPortParts {
 const newRequestId = (): RequestId => randomBytes(16).toString('hex') as RequestId;
 
 export function createPeerPort(parts: PeerPortParts): PeerPort {
-  const { self, membership, store, library, entry } = parts;
+  const { self, membership, store, library, replicator, entry } = parts;
 
   const modelView = ({ id, manifest, bytesHeld }: StoredModel): ModelView => {
     const { inputs, outputs } = store.graph(id);
@@ -43,6 +45,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
       outputs,
       bytesHeld,
       bytesTotal: manifest.blob.byteLength,
+      bytesMissing: replicator.missingBytes(id),
       holders: [...(bytesHeld > 0 ? [self.id] : []), ...library.holders(id)],
     };
   };

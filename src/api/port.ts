@@ -45,6 +45,8 @@ export interface ModelView {
   /** Bytes of weights on this peer's disk. */
   readonly bytesHeld: number;
   readonly bytesTotal: number;
+  /** Bytes that this peer is to keep for the mesh and has not got yet. */
+  readonly bytesMissing: number;
   readonly holders: readonly PeerId[];
 }
 

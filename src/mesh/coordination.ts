@@ -166,11 +166,10 @@ export class Coordination {
 
   #refused(attempt: Attempt, from: PeerId, message: Extract<PlanMessage, { kind: 'refuse' | 'failed' }>): void {
     const error = new MeshError(message.code, message.message);
-    const isOurs = from === this.#parts.members.self;
     const culprit = message.kind === 'failed' ? (message.lostPeer ?? from) : from;
-    if (message.code === 'STALE_TERM' || (!error.isRetryable && isOurs)) this.#abandon(attempt, error);
-    else
-      this.#abandon(attempt, new AttemptFailure(error.message, culprit === this.#parts.members.self ? [] : [culprit]));
+    // What this peer itself cannot do, no other plan of this peer can do either: another coordinator may.
+    if (message.code === 'STALE_TERM' || culprit === this.#parts.members.self) this.#abandon(attempt, error);
+    else this.#abandon(attempt, new AttemptFailure(error.message, [culprit]));
   }
 
   #abandon(attempt: Attempt, error: Error): void {

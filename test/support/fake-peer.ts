@@ -97,6 +97,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
     outputs: model.inputs.map((input) => ({ ...input, name: 'y' })),
     bytesHeld: 500,
     bytesTotal: 1000,
+    bytesMissing: 0,
     holders: [SELF, OTHER],
   });
   const known = (name: string): void => {

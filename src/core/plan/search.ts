@@ -14,7 +14,7 @@ import type { Block, Cut } from './plan.ts';
 /** Blocks of more boundaries than this are not considered, but for the whole graph at once. */
 const MAX_SPAN = 12;
 
-/** Where cutting is asked for, a block of several operators may not compute more than this many times its work. */
+/** Where cutting is asked for, a block that computes more than this many times its work does not count as cut. */
 const MAX_REDUNDANCY = 1.5;
 
 export interface SearchRequest {
@@ -25,7 +25,7 @@ export interface SearchRequest {
   readonly coordinator: number;
   readonly link: LinkProfile;
   readonly cuts: readonly Cut[];
-  /** Whether a block may run on one participant although it could be cut. */
+  /** Whether blocks may as well run on one participant; otherwise as much as can be is cut. */
   readonly canRunWhole: boolean;
 }
 
@@ -52,12 +52,24 @@ interface Segment {
 
 /** The best way found to have everything up to a boundary computed, the boundary laid out in one way. */
 interface State {
+  /** Work done in one place or many times over although cutting was asked for; less comes before faster. */
+  readonly evaded: number;
   readonly totalMs: number;
   /** Boundary before the block; -1 is the beginning. */
   readonly previous: number;
   readonly previousLayout: number;
   readonly segment: Segment;
 }
+
+/** The one that evades less, or else takes less time; the first where they are equal. */
+const better = <Kind extends { readonly evaded: number; readonly totalMs: number }>(
+  known: Kind | undefined,
+  other: Kind,
+): Kind => {
+  if (known === undefined) return other;
+  const isLess = other.evaded < known.evaded || (other.evaded === known.evaded && other.totalMs < known.totalMs);
+  return isLess ? other : known;
+};
 
 export class PlanSearch {
   readonly #request: SearchRequest;
@@ -184,7 +196,6 @@ export class PlanSearch {
   }
 
   run(): SearchResult | undefined {
-    const { canRunWhole } = this.#request;
     // Nothing to compute: the outputs are inputs, or known beforehand.
     if (this.#ends.length === 0) return { blocks: [], predictedMs: 0 };
     const best: (State | undefined)[][] = this.#ends.map(() => []);
@@ -192,41 +203,41 @@ export class PlanSearch {
       const bySegment = this.#layouts.map((_, layout) => this.#segmentsEndingAt(end, layout));
       for (const [layout, segments] of bySegment.entries()) {
         for (const [beginning, segment] of segments) {
-          if (!canRunWhole && this.#isEvasion(segment, bySegment, beginning, end)) continue;
-          const state = this.#extend(best, beginning, segment);
-          const known = best[end]![layout];
-          if (state !== undefined && (known === undefined || state.totalMs < known.totalMs)) best[end]![layout] = state;
+          const evaded = this.#evaded(segment, bySegment[0]!.get(beginning));
+          const state = this.#extend(best, beginning, segment, evaded);
+          if (state !== undefined) best[end]![layout] = better(best[end]![layout], state);
         }
       }
     }
     return this.#trace(best);
   }
 
-  /** Where cutting is asked for: running whole what could be cut, or everywhere the same, is no cutting. */
-  #isEvasion(
-    segment: Segment,
-    bySegment: readonly ReadonlyMap<number, Segment>[],
-    beginning: number,
-    end: number,
-  ): boolean {
-    const whole = bySegment[0]!.get(beginning);
-    if (segment.layout === 0) return bySegment.some((other, index) => index > 0 && other.has(beginning));
-    return beginning < end - 1 && whole !== undefined && segment.macs > MAX_REDUNDANCY * whole.macs;
+  /** Multiply-accumulates that evade being cut, where that was asked for: run whole, or everywhere the same. */
+  #evaded(segment: Segment, whole: Segment | undefined): number {
+    if (this.#request.canRunWhole) return 0;
+    if (segment.layout === 0) return segment.macs + 1;
+    const isRedundant = whole !== undefined && segment.macs > MAX_REDUNDANCY * whole.macs;
+    return isRedundant ? segment.macs - whole.macs : 0;
   }
 
-  #extend(best: readonly (State | undefined)[][], beginning: number, segment: Segment): State | undefined {
+  #extend(
+    best: readonly (State | undefined)[][],
+    beginning: number,
+    segment: Segment,
+    evaded: number,
+  ): State | undefined {
     const slowest = Math.max(...segment.computeMs);
     if (beginning < 0) {
       const totalMs = this.#exchangeMs(0, segment) + slowest;
-      return { totalMs, previous: -1, previousLayout: 0, segment };
+      return { evaded, totalMs, previous: -1, previousLayout: 0, segment };
     }
     let found: State | undefined;
     for (const [previousLayout, state] of best[beginning]!.entries()) {
       if (state === undefined) continue;
-      if (found !== undefined && state.totalMs + slowest >= found.totalMs) continue;
-      const totalMs = state.totalMs + this.#exchangeMs(previousLayout, segment) + slowest;
-      if (found === undefined || totalMs < found.totalMs)
-        found = { totalMs, previous: beginning, previousLayout, segment };
+      const least = { ...state, evaded: state.evaded + evaded, totalMs: state.totalMs + slowest };
+      if (found !== undefined && better(found, least) === found) continue;
+      const totalMs = least.totalMs + this.#exchangeMs(previousLayout, segment);
+      found = better(found, { evaded: least.evaded, totalMs, previous: beginning, previousLayout, segment });
     }
     return found;
   }
@@ -234,12 +245,9 @@ export class PlanSearch {
   #trace(best: readonly (State | undefined)[][]): SearchResult | undefined {
     let end = this.#ends.length - 1;
     const finals = best[end]!.flatMap((state, layout) =>
-      state === undefined ? [] : [{ layout, totalMs: state.totalMs + this.#gatherMs(layout) }],
+      state === undefined ? [] : [{ layout, evaded: state.evaded, totalMs: state.totalMs + this.#gatherMs(layout) }],
     );
-    const winner = finals.reduce<(typeof finals)[number] | undefined>(
-      (least, own) => (least === undefined || own.totalMs < least.totalMs ? own : least),
-      undefined,
-    );
+    const winner = finals.reduce<(typeof finals)[number] | undefined>(better, undefined);
     if (winner === undefined) return undefined;
     const blocks: Block[] = [];
     let layout = winner.layout;

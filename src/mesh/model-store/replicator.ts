@@ -141,6 +141,14 @@ export class Replicator {
     }
   }
 
+  /** Bytes of a model's weights that this peer should hold and does not. */
+  missingBytes(id: ModelId): number {
+    const { store } = this.#ports;
+    if (!store.has(id)) return 0;
+    const { byteLength } = store.get(id).manifest.blob;
+    return this.#missing(id).reduce((sum, index) => sum + chunkRange(byteLength, index).length, 0);
+  }
+
   /** What this peer should hold and does not, as the members are now. */
   #missing(id: ModelId): number[] {
     const { store, self, members } = this.#ports;
