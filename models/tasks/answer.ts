@@ -18,6 +18,16 @@ export interface TextBox {
   readonly score: number;
 }
 
+/** Sides in pixels of the picture, after it was turned upright. */
+export interface DetectedObject {
+  readonly label: string;
+  readonly score: number;
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
 export interface TextLine {
   readonly text: string;
   /** Mean probability of the characters; 0 for no text at all. */
@@ -38,6 +48,7 @@ export interface TensorSummary {
 export type Answer =
   | { readonly kind: 'classes'; readonly top: readonly ClassScore[] }
   | { readonly kind: 'boxes'; readonly boxes: readonly TextBox[] }
+  | { readonly kind: 'objects'; readonly objects: readonly DetectedObject[] }
   | { readonly kind: 'text'; readonly lines: readonly TextLine[] }
   /** The values that follow the series, the nearest first. */
   | { readonly kind: 'forecast'; readonly values: readonly number[] }

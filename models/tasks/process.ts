@@ -9,6 +9,7 @@ import { summarise, type Answer } from './answer.ts';
 import { classify } from './classify.ts';
 import { imageTensor, type Placement } from './image.ts';
 import { readNpy } from './npy.ts';
+import { findObjects } from './object-detection.ts';
 import type { Payload, PayloadKind } from './payload.ts';
 import { forecastValues, seriesTensor, type Scale } from './series.ts';
 import type { ImageSpec, TaskKind, TaskSpec } from './task.ts';
@@ -35,6 +36,7 @@ const WANTED: Readonly<Record<TaskKind, readonly PayloadKind[]>> = {
   'image-classification': ['image', 'npy'],
   'text-classification': ['text', 'npy'],
   forecasting: ['text', 'npy'],
+  'object-detection': ['image', 'npy'],
   'text-detection': ['image', 'npy'],
   'text-recognition': ['image', 'npy'],
 };
@@ -109,6 +111,11 @@ export function postprocess(task: TaskSpec, outputs: ReadonlyMap<string, Tensor>
       return classify(task, output(outputs, task.output));
     case 'forecasting':
       return { kind: 'forecast', values: forecastValues(output(outputs, task.output), context.scale) };
+    case 'object-detection': {
+      const { size } = task.image;
+      if (size.kind !== 'fixed') throw unknownValue('input of fixed size', task.input);
+      return findObjects(task, output(outputs, task.output), size, context.placement);
+    }
     case 'text-detection':
       return findText(task, output(outputs, task.output), context.placement);
     case 'text-recognition':

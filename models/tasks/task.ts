@@ -15,6 +15,7 @@ export type { TextSpec } from './text.ts';
 const MAX_NAME_LENGTH = 512;
 const MAX_LABELS = 65_536;
 const MAX_LABEL_LENGTH = 256;
+const MAX_ANCHORS = 64;
 
 /** Tensors in, tensors out. */
 export interface TensorsTask {
@@ -54,6 +55,22 @@ export interface ForecastingTask {
   readonly series: SeriesSpec;
 }
 
+/** YOLOv2: the output is [batch, anchors * (5 + classes), rows, columns]. */
+export interface ObjectDetectionTask {
+  readonly kind: 'object-detection';
+  readonly input: string;
+  readonly output: string;
+  /** Of fixed size. */
+  readonly image: ImageSpec;
+  readonly labels: readonly string[];
+  /** Width and height, in cells of the grid. */
+  readonly anchors: readonly (readonly [width: number, height: number])[];
+  /** Objects that are less probable are dropped. */
+  readonly scoreThreshold: number;
+  /** Of two boxes of a class that share more of what they cover together, one is dropped. */
+  readonly overlapThreshold: number;
+}
+
 /** Differentiable binarisation, as PP-OCR detection: the output is a map of the probability that a pixel is text. */
 export interface TextDetectionTask {
   readonly kind: 'text-detection';
@@ -83,6 +100,7 @@ export type TaskSpec =
   | ImageClassificationTask
   | TextClassificationTask
   | ForecastingTask
+  | ObjectDetectionTask
   | TextDetectionTask
   | TextRecognitionTask;
 export type TaskKind = TaskSpec['kind'];
@@ -90,6 +108,7 @@ export type TaskKind = TaskSpec['kind'];
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_NAME_LENGTH));
 const label = v.pipe(v.string(), v.maxLength(MAX_LABEL_LENGTH));
 const fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const anchor = v.pipe(v.number(), v.finite(), v.minValue(0));
 const port = { input: name, output: name };
 const classes = {
   labels: v.pipe(v.array(label), v.maxLength(MAX_LABELS)),
@@ -108,6 +127,18 @@ export const taskSchema = v.variant('kind', [
   }),
   v.strictObject({ kind: v.literal('text-classification'), ...port, text: textSpecSchema, ...classes }),
   v.strictObject({ kind: v.literal('forecasting'), ...port, series: seriesSpecSchema }),
+  v.strictObject({
+    kind: v.literal('object-detection'),
+    ...port,
+    image: v.pipe(
+      imageSpecSchema,
+      v.check((image) => image.size.kind === 'fixed', 'the picture of a detector needs a fixed size'),
+    ),
+    labels: v.pipe(v.array(label), v.minLength(1), v.maxLength(MAX_LABELS)),
+    anchors: v.pipe(v.array(v.strictTuple([anchor, anchor])), v.minLength(1), v.maxLength(MAX_ANCHORS)),
+    scoreThreshold: fraction,
+    overlapThreshold: fraction,
+  }),
   v.strictObject({
     kind: v.literal('text-detection'),
     ...port,

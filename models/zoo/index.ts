@@ -14,7 +14,7 @@ import { mobilenetV2Graph } from './mobilenet-v2/network.ts';
 import { ocrModel } from './ocr.ts';
 import { resnetGraph, smallBranches } from './resnet/network.ts';
 import { squeezenetGraph } from './squeezenet/network.ts';
-import { tinyYoloV2Graph } from './tiny-yolo-v2/network.ts';
+import { TINY_YOLO_V2_TASK, tinyYoloV2Graph } from './tiny-yolo-v2/network.ts';
 import { vggGraph } from './vgg/network.ts';
 
 export type { ZooEntry } from './entry.ts';
@@ -154,7 +154,7 @@ export const ZOO = Object.freeze({
       seed: SEED + 8_000,
       graph: tinyYoloV2Graph,
     },
-    { kind: 'tensors' },
+    TINY_YOLO_V2_TASK,
   ),
   language,
   forecast,

@@ -36,6 +36,16 @@ function renderBody(terminal: Terminal, answer: Answer): string {
       ]);
       return table(terminal, columns, rows);
     }
+    case 'objects': {
+      if (answer.objects.length === 0) return 'No object was found.\n';
+      const numbers = ['SCORE', 'LEFT', 'TOP', 'RIGHT', 'BOTTOM'].map((title) => ({ title, align: 'right' as const }));
+      const rows = answer.objects.map(({ label, score, left, top, right, bottom }) => [
+        clean(label),
+        formatPercent(score),
+        ...[left, top, right, bottom].map(String),
+      ]);
+      return table(terminal, [{ title: 'OBJECT' }, ...numbers], rows);
+    }
     case 'text':
       if (answer.lines.length === 0) return 'No text was found.\n';
       return answer.lines
