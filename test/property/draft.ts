@@ -20,7 +20,9 @@ const MAX_ELEMENTS = 6000;
 export class Draft {
   readonly opset: number;
   random: Random;
+  /** What further operators may read. */
   readonly values: Value[] = [];
+  readonly #made: Value[] = [];
   readonly #nodes: Node[] = [];
   readonly #inputs: Value[] = [];
   readonly #constants = new Map<string, Tensor>();
@@ -88,9 +90,19 @@ export class Draft {
     for (const name of node.inputs) this.#used.add(name);
     this.#nodes.push(node);
     for (const [index, { shape, type }] of facts.entries()) {
-      this.values.push({ name: node.outputs[index]!, shape, type });
+      this.#push({ name: node.outputs[index]!, shape, type });
     }
     return true;
+  }
+
+  #push(value: Value): void {
+    this.values.push(value);
+    this.#made.push(value);
+  }
+
+  /** No further operator reads the value. */
+  retire(value: Value): void {
+    this.values.splice(this.values.indexOf(value), 1);
   }
 
   /** Adds a node whose result the rules need not know. */
@@ -112,7 +124,7 @@ export class Draft {
       captures: [],
     });
     for (const input of inputs) this.#used.add(input.name);
-    this.values.push({ ...result, name });
+    this.#push({ ...result, name });
   }
 
   #outputsOf(node: Node): readonly { readonly shape: Shape; readonly type: DataType }[] | undefined {
@@ -130,17 +142,16 @@ export class Draft {
   /** Of all values that nothing reads, those of the last nodes: at least one. */
   build(): { readonly graph: Graph; readonly blob: Uint8Array } {
     const info = ({ name, type, shape }: Value): ValueInfo => ({ name, type, dims: shape });
-    const made = this.values.filter((value) => !this.#inputs.includes(value));
     const graph: Graph = {
       name: 'random',
       irVersion: 8,
       opsets: { '': this.opset, 'com.microsoft': 1 },
       inputs: this.#inputs.map(info),
-      outputs: made.filter((value) => !this.#used.has(value.name)).map(info),
+      outputs: this.#made.filter((value) => !this.#used.has(value.name)).map(info),
       nodes: this.#nodes,
       constants: this.#constants,
       weights: this.#weights,
-      declared: new Map(made.map((value) => [value.name, info(value)])),
+      declared: new Map(this.#made.map((value) => [value.name, info(value)])),
     };
     return { graph, blob: Buffer.concat(this.#weightBytes) };
   }

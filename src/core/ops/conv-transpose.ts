@@ -1,5 +1,5 @@
 /** ConvTranspose: cut along batch, output channels (by group) and every spatial axis. */
-import { interval, whole, type Interval } from '../geometry/interval.ts';
+import { interval, length, whole, type Interval } from '../geometry/interval.ts';
 import { volume } from '../geometry/region.ts';
 import { intAttribute, intsAttribute, stringAttribute } from '../graph/graph.ts';
 import type { Shape } from '../tensor/tensor.ts';
@@ -28,30 +28,41 @@ function transposedFacts(facts: NodeFacts): TransposedFacts {
   const outputPadding = intsAttribute(node, 'output_padding') ?? kernel.map(() => 0);
   const autoPad = stringAttribute(node, 'auto_pad', 'NOTSET');
   const wanted = intsAttribute(node, 'output_shape')?.slice(-kernel.length);
-  const windows = windowsOf(facts, kernel, data.slice(2)).map((window, axis): Window => {
-    const isSame = autoPad.startsWith('SAME');
+  const isSame = autoPad.startsWith('SAME');
+  const axes = windowsOf(facts, kernel, data.slice(2)).map((window, axis) => {
+    const padding = outputPadding[axis]!;
     const target = wanted?.[axis] ?? (isSame ? data[axis + 2]! * window.stride : undefined);
-    if (target === undefined) return window;
-    const total = Math.max(0, fullExtent(window, data[axis + 2]!, outputPadding[axis]!) - target);
+    if (target === undefined) return { window, padding };
+    const excess = fullExtent(window, data[axis + 2]!, padding) - target;
+    const total = Math.max(0, excess);
     const small = Math.floor(total / 2);
-    return autoPad === 'SAME_UPPER'
-      ? { ...window, before: small, after: total - small }
-      : { ...window, before: total - small, after: small };
+    const [before, after] = autoPad === 'SAME_UPPER' ? [small, total - small] : [total - small, small];
+    return { window: { ...window, before, after }, padding: padding + Math.max(0, -excess) };
   });
-  return { data, weight, group: intAttribute(node, 'group', 1), windows, outputPadding };
+  return {
+    data,
+    weight,
+    group: intAttribute(node, 'group', 1),
+    windows: axes.map(({ window }) => window),
+    outputPadding: axes.map(({ padding }) => padding),
+  };
 }
 
-/** The inputs that reach an interval of outputs, and how much of what they make must be cut off or filled up. */
+/**
+ * The inputs that reach an interval of outputs, and how much of what they make must be cut off or filled up.
+ * @param isWhole the interval is all outputs along the axis; it may then begin or end in a gap between windows.
+ */
 export function sourceField(
   window: Window,
   output: Interval,
   extent: number,
+  isWhole = false,
 ): { readonly input: Interval; readonly before: number; readonly after: number } {
   const reach = windowExtent(window);
   const first = Math.ceil((output.start + window.before - reach + 1) / window.stride);
   const last = Math.floor((output.end - 1 + window.before) / window.stride);
   const start = Math.min(Math.max(0, first), extent - 1);
-  const input = interval(start, Math.max(start + 1, Math.min(extent, last + 1)));
+  const input = isWhole ? whole(extent) : interval(start, Math.max(start + 1, Math.min(extent, last + 1)));
   const madeStart = input.start * window.stride - window.before;
   const madeEnd = (input.end - 1) * window.stride - window.before + reach;
   return { input, before: output.start - madeStart, after: madeEnd - output.end };
@@ -72,7 +83,10 @@ export const convTranspose: OpRule = {
   },
   local: (node, region) => {
     const { data, weight, group, windows } = transposedFacts(node);
-    const fields = windows.map((window, axis) => sourceField(window, region[axis + 2]!, data[axis + 2]!));
+    const fields = windows.map((window, axis) => {
+      const own = region[axis + 2]!;
+      return sourceField(window, own, data[axis + 2]!, length(own) === node.outputs[0]![axis + 2]);
+    });
     const channels = groupsAround(region[1]!, weight[1]! * group, data[1]!, group);
     const weightOutputs = group === 1 ? channels.output : whole(weight[1]!);
     return {

@@ -4,7 +4,7 @@
  * bounds are parameters, so that tiles of one kind share one program.
  */
 import { extract } from '../geometry/copy.ts';
-import { describe, isWhole, wholeRegion, type Region } from '../geometry/region.ts';
+import { describe, isWhole, regionShape, wholeRegion, type Region } from '../geometry/region.ts';
 import type { BoundGraph } from '../graph/bind.ts';
 import type { Attribute, Node } from '../graph/graph.ts';
 import { ints, type LocalInput } from '../ops/rule.ts';
@@ -157,6 +157,10 @@ function structure(
   return [`${range.first}-${range.last}`, ...lines, ...outputs, ...folded].join('\n');
 }
 
+/** The runtime wants to know how many sizes, scales or axes there are before it knows them. */
+const isListOfNumbers = (bound: BoundGraph, name: string): boolean =>
+  bound.shapes.get(name)?.length === 1 && bound.types.get(name) === 'int64';
+
 /**
  * Compiles the tile of a block that computes the wanted regions.
  * @param scope names the model, since programs of all models share the kernels.
@@ -178,18 +182,22 @@ export function compileTile(
     const shape = bound.shapes.get(name);
     return shape === undefined ? { name, type } : { name, type, rank: shape.length };
   };
+  const feeds = [...demand.feeds].map(([name, region]) =>
+    isListOfNumbers(bound, name) && region !== null ? { ...value(name), shape: regionShape(region) } : value(name),
+  );
   const { graph } = bound;
   // Folded constants depend on the shapes of the request, so their values are part of the structure.
   const folded = [...emitter.constants]
     .filter(([name]) => !graph.constants.has(name.split('::')[0]!))
     .map(([name, { bytes }]) => `${name}=${bytes.join(' ')}`);
+  const sized = feeds.flatMap(({ name, shape }) => (shape === undefined ? [] : [`${name}:${shape.join(',')}`]));
   return {
     program: {
-      key: `${scope}/${fingerprint(structure(emitter.nodes, [...wanted.keys()], range, folded))}`,
+      key: `${scope}/${fingerprint(structure(emitter.nodes, [...wanted.keys()], range, [...folded, ...sized]))}`,
       irVersion: graph.irVersion,
       opsets: graph.opsets,
       nodes: emitter.nodes,
-      feeds: [...demand.feeds.keys()].map(value),
+      feeds,
       parameters: [...emitter.parameters].map(([name, { type, shape }]) => ({ name, type, rank: shape.length, shape })),
       outputs: [...wanted.keys()].map(value),
       constants: emitter.constants,

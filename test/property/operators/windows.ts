@@ -64,7 +64,7 @@ const convTranspose: Maker = (draft, value) => {
     (size, axis) => (value.shape[axis + 2]! - 1) * area.strides[axis]! + (size - 1) * area.dilations[axis]! + 1,
   );
   const isShaped = area.autoPad === undefined && random.chance(0.2);
-  const wanted = full.map((extent) => Math.max(1, extent - random.integer(0, 2)));
+  const wanted = full.map((extent) => Math.max(1, extent - random.integer(-1, 2)));
   return draft.add('ConvTranspose', [value, weight, ...bias], {
     ...attributesOf(area),
     ...(isShaped ? { output_shape: ints(...wanted), pads: undefined } : {}),
@@ -79,9 +79,12 @@ const ceilFrom = (draft: Draft, opset: number): Attributes =>
 const maxPool: Maker = (draft, value) => {
   if (!isFloat(value) || !hasArea(value)) return false;
   const area = areaOf(draft, value, draft.opset >= 10 ? 2 : 1);
-  const hasIndices = draft.random.chance(0.1);
+  const hasIndices = draft.opset >= 8 && draft.random.chance(0.1);
   const attributes = { ...attributesOf(area, draft.opset >= 10), ...(area.autoPad ? {} : ceilFrom(draft, 10)) };
-  return draft.add('MaxPool', [value], attributes, hasIndices ? 2 : 1);
+  if (!draft.add('MaxPool', [value], attributes, hasIndices ? 2 : 1)) return false;
+  // The runtime may quantise before it pools, after which the largest is no longer the only one.
+  if (hasIndices) draft.retire(draft.values.at(-2)!);
+  return true;
 };
 
 const averagePool: Maker = (draft, value) => {
