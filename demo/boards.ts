@@ -114,10 +114,14 @@ async function stopProcess(child: ChildProcess): Promise<boolean> {
   if (hasExited(child)) return false;
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   if (!child.killed) child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_TIMEOUT_MS);
+  let isForced = false;
+  const timer = setTimeout(() => {
+    isForced = true;
+    child.kill('SIGKILL');
+  }, EXIT_TIMEOUT_MS);
   await exited;
   clearTimeout(timer);
-  return child.signalCode === 'SIGKILL';
+  return isForced;
 }
 
 async function readyLine(child: ChildProcess, name: string): Promise<ReadyLine> {

@@ -23,6 +23,8 @@ const DEADLINE_MS = 90_000;
 const TOLERANCE = 1e-5;
 /** A first request has to get the weights; what is timed and killed is a warm one. */
 const WARM_RUNS = 2;
+/** When the coordinator is killed, as a share of the shortest undisturbed time. */
+const KILL_MOMENT = 0.4;
 /** A killed request may take twice the undisturbed time and this. */
 const RECOVERY_ALLOWANCE_MS = 1_000;
 /** How many boards keep each part of a model: the default. */
@@ -126,12 +128,16 @@ class Demo {
   }
 
   compare(name: string, reply: Reply, comparison: Comparison): void {
-    const { maxAbs, maxRel, elapsedMs } = comparison;
+    const { maxAbs, maxRel, spread, elapsedMs } = comparison;
+    const own =
+      spread > TOLERANCE
+        ? `; ONNX Runtime differs from itself by ${spread.toExponential(1)} when it optimises less`
+        : '';
     this.say();
     this.check(
       `${name} equals ONNX Runtime on the whole model: largest difference ${maxAbs.toExponential(1)}, ` +
-        `${maxRel.toExponential(1)} of the largest value (one thread took ${formatMs(elapsedMs)})`,
-      maxRel <= TOLERANCE,
+        `${maxRel.toExponential(1)} of the largest value${own} (one thread took ${formatMs(elapsedMs)})`,
+      maxRel <= Math.max(TOLERANCE, spread),
     );
     this.record({ name, answer: reply.answer, weights: reply.weights, report: reply.report, comparison });
   }
@@ -264,18 +270,23 @@ async function killing(demo: Demo, boards: Boards, undisturbed: Reply): Promise<
   demo.heading('The same photograph, and the coordinator is killed while it works');
   await spreadWeights(demo, boards, undisturbed.report.modelId);
   const payload: Payload = { kind: 'image', bytes: await photograph() };
-  const usualMs = undisturbed.report.elapsedMs;
+  const times: number[] = [];
+  for (const board of boards.boards) times.push((await demo.ask(board, 'vgg16', payload)).report.elapsedMs);
+  const usualMs = Math.max(...times);
+  demo.indent(`undisturbed, through each board: ${times.map(formatMs).join(', ')}`);
   for (let attempt = 0; attempt < 12; attempt++) {
     const entry = boards.boards[attempt % boards.boards.length]!;
     let victim: Board | undefined;
+    let timer: NodeJS.Timeout | undefined;
     const reply = await demo.ask(entry, 'vgg16', payload, {
       onElected: (coordinator) => {
         if (victim !== undefined || coordinator === entry.id) return;
         victim = boards.byId(coordinator);
         const doomed = victim;
-        setTimeout(() => boards.kill(doomed), usualMs * 0.4);
+        timer = setTimeout(() => boards.kill(doomed), Math.min(...times) * KILL_MOMENT);
       },
     });
+    clearTimeout(timer);
     // The entry was elected, or the answer was there before the kill.
     if (victim === undefined || reply.report.term === 1) continue;
     demo.indent(`${victim.name} coordinated a request of ${entry.name}, and got SIGKILL while it ran`);

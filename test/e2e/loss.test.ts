@@ -80,23 +80,22 @@ describe('when a board is killed', function () {
   async function killDuring(role: Role, afterMs: number, turn: number): Promise<Reply | undefined> {
     const entry = boards.boards[turn % boards.boards.length]!;
     let victim: Board | undefined;
-    const seen = { isAnswered: false, isHit: false };
+    const seen = { isHit: false };
+    let timer: NodeJS.Timeout | undefined;
     const reply = await ask(entry, picture, (coordinator) => {
       victim = victimFor(role, entry, coordinator);
       const doomed = victim;
       if (doomed === undefined) return;
-      setTimeout(() => {
-        seen.isHit = !seen.isAnswered;
+      timer = setTimeout(() => {
+        seen.isHit = true;
         boards.kill(doomed);
       }, afterMs);
     });
-    seen.isAnswered = true;
-    if (victim !== undefined) {
-      while (boards.boards.includes(victim)) await new Promise((resolve) => setTimeout(resolve, 5));
-      await boards.revive(victim);
-      await boards.formMesh();
-    }
-    return seen.isHit ? reply : undefined;
+    clearTimeout(timer);
+    if (victim === undefined || !seen.isHit) return undefined;
+    await boards.revive(victim);
+    await boards.formMesh();
+    return reply;
   }
 
   for (const role of ['coordinator', 'participant'] as const) {
