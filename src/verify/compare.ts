@@ -10,6 +10,21 @@ export interface Difference {
   readonly isIdentical: boolean;
 }
 
+export interface Tolerance {
+  /** In parts of the largest element. */
+  readonly relative: number;
+  readonly absolute: number;
+}
+
+/**
+ * What cutting may change where the kernel computes the last elements of a run otherwise than the others: its Sigmoid is off by
+ * 1.5e-7 there, however small the values are.
+ */
+export const TOLERANCE: Tolerance = { relative: 1e-5, absolute: 1e-6 };
+
+export const isClose = ({ maxAbs, maxRel }: Difference, { relative, absolute } = TOLERANCE): boolean =>
+  maxRel <= relative || maxAbs <= absolute;
+
 const NONE: Difference = { maxAbs: 0, maxRel: 0, isIdentical: true };
 const ALL: Difference = { maxAbs: Infinity, maxRel: Infinity, isIdentical: false };
 

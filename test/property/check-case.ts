@@ -5,7 +5,7 @@ import { bindGraph, isConstant, type BoundGraph } from '../../src/core/graph/bin
 import { asPeerId } from '../../src/core/ids.ts';
 import type { Cut, Plan } from '../../src/core/plan/plan.ts';
 import { planRequest } from '../../src/core/plan/planner.ts';
-import { difference } from '../../src/verify/compare.ts';
+import { difference, isClose } from '../../src/verify/compare.ts';
 import { cutPlan, wholePlan } from '../../src/verify/plans.ts';
 import type { Bench } from './bench.ts';
 import type { RandomGraph } from './random-graph.ts';
@@ -18,9 +18,6 @@ export interface CutCase {
 }
 
 const RUNTIME_REFUSES: ReadonlySet<ErrorCode> = new Set(['KERNEL_FAILED', 'INVALID_MODEL']);
-
-/** Vectorised functions treat the last few elements of a run differently: in parts of the largest value. */
-const TOLERANCE = 1e-5;
 
 export interface Tally {
   identical: number;
@@ -77,7 +74,7 @@ export async function checkCase(
       const apart = difference(whole.get(name)!, answer.get(name)!);
       if (apart.isIdentical) tally.identical++;
       else tally.close++;
-      if (apart.maxRel > TOLERANCE) {
+      if (!isClose(apart)) {
         throw new Error(`${kind}: "${name}" is off by ${apart.maxAbs} (${apart.maxRel} of the largest value)`);
       }
     }
