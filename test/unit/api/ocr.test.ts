@@ -124,16 +124,20 @@ describe('the pipeline ocr', () => {
   });
 
   it('cancels the other lines when one fails, and says why it failed', async () => {
-    const signals: AbortSignal[] = [];
+    const second = Promise.withResolvers<AbortSignal>();
+    let lines = 0;
     const { url } = await start(async ({ model, signal }) => {
       if (model !== 'ocr-recognition') return;
-      signals.push(signal);
-      if (signals.length === 1) throw new MeshError('KERNEL_FAILED', 'the first line cannot be read');
+      if (++lines === 1) {
+        await second.promise;
+        throw new MeshError('KERNEL_FAILED', 'the first line cannot be read');
+      }
+      second.resolve(signal);
       await new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('cancelled'))));
     });
     const { status, json } = await post(url, picture);
     assert.deepEqual([status, json.error], [500, 'the first line cannot be read']);
-    assert.ok(signals.length === 2 && signals.every(({ aborted }) => aborted));
+    assert.ok((await second.promise).aborted);
   });
 
   it('wants a picture', async () => {
