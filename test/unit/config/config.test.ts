@@ -77,6 +77,7 @@ describe('config', () => {
       TILEMESH_BOOTSTRAP: 'a:1, /ip4/10.0.0.7/tcp/2',
       TILEMESH_MDNS: 'false',
       TILEMESH_KERNEL: 'reference',
+      TILEMESH_KERNEL_THREADS: '3',
       TILEMESH_MEMORY_BYTES: '1048576',
       TILEMESH_LOG_LEVEL: 'debug',
     };
@@ -90,11 +91,11 @@ describe('config', () => {
       api: { host: '::1', port: 9 },
       listen: { port: 4001, addresses: [] },
       discovery: { mdns: false, bootstrap: ['a:1', '/ip4/10.0.0.7/tcp/2'] },
-      kernel: { name: 'reference', lanes: 0, threads: 1 },
+      kernel: { name: 'reference', lanes: 0, threads: 3 },
       memory: { budgetBytes: 2 ** 20 },
       log: { level: 'debug' },
     });
-    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 11);
+    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 12);
   });
 
   for (const [config, words] of [

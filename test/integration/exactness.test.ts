@@ -1,0 +1,107 @@
+/**
+ * LeNet-5, AlexNet and VGG-16 in the mesh equal ONNX Runtime on the whole model: for 1 to 5 peers as the planner cuts them,
+ * and for stripes, grids and channel shards whether they pay or not. Bit for bit on x64.
+ */
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Kernel } from '../../kernels/kernel.ts';
+import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
+import { fillNormal } from '../../models/zoo/random.ts';
+import { differenceOf, openWholeModel } from '../../demo/whole-model.ts';
+import { bindGraph } from '../../src/core/graph/bind.ts';
+import type { Graph } from '../../src/core/graph/graph.ts';
+import type { ModelId } from '../../src/core/ids.ts';
+import type { Cut } from '../../src/core/plan/plan.ts';
+import { elementCount, fromFloat32, type Tensor } from '../../src/core/tensor/tensor.ts';
+import { ModelStore } from '../../src/mesh/model-store/model-store.ts';
+import { executePlan } from '../../src/verify/execute.ts';
+import { cutPlan } from '../../src/verify/plans.ts';
+import { MemoryMesh } from '../support/memory-mesh.ts';
+
+/** Of the largest value, where the machine is no x64. */
+const TOLERANCE = process.arch === 'x64' ? 0 : 1e-5;
+const PEERS = [1, 2, 3, 4, 5];
+const CUTS: readonly (readonly [string, Cut])[] = [
+  ['2 stripes of rows', { axes: [2], counts: [2] }],
+  ['5 stripes of rows', { axes: [2], counts: [5] }],
+  ['3 stripes of columns', { axes: [3], counts: [3] }],
+  ['a 2x2 grid', { axes: [2, 3], counts: [2, 2] }],
+  ['3 shards of channels', { axes: [1], counts: [3] }],
+  ['4 shards of channels', { axes: [1], counts: [4] }],
+];
+
+describe('a network in the mesh equals the whole network', function () {
+  this.timeout(300_000);
+  const seed = Number(process.env.TILEMESH_SEED ?? randomInt(2 ** 31));
+  let folder: string;
+  let store: ModelStore;
+  let kernel: Kernel;
+
+  before(async () => {
+    console.log(`      TILEMESH_SEED=${seed}`);
+    folder = await mkdtemp(join(tmpdir(), 'tilemesh-exactness-'));
+    store = await ModelStore.open(folder);
+    kernel = createOnnxRuntimeKernel();
+  });
+
+  after(async () => {
+    await kernel.close();
+    await store.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  for (const name of ['lenet5', 'alexnet', 'vgg16']) {
+    describe(name, () => {
+      let id: ModelId;
+      let graph: Graph;
+      let weightPath: string;
+      let inputs: Map<string, Tensor>;
+      let expected: ReadonlyMap<string, Tensor>;
+
+      before(async () => {
+        ({ id } = await store.importZoo(name));
+        graph = store.graph(id);
+        weightPath = store.weightFile(id).path;
+        const [input] = graph.inputs;
+        const shape = input!.dims.map((dim) => (typeof dim === 'string' ? 1 : dim));
+        const values = new Float32Array(elementCount(shape));
+        fillNormal(values, seed, 0, 1);
+        inputs = new Map([[input!.name, fromFloat32(shape, values)]]);
+        expected = (await (await openWholeModel(dirname(weightPath))).run(inputs)).outputs;
+      });
+
+      after(async () => store.remove(id));
+
+      for (const peers of PEERS) {
+        it(`on ${peers} peers, as the planner chooses and cut over all`, async () => {
+          const mesh = new MemoryMesh({ peers, kernel, graph, weightPath });
+          try {
+            for (const parallelism of [0, peers]) {
+              const { outputs } = await mesh.infer(peers - 1, inputs, parallelism);
+              assert.ok(differenceOf(expected, outputs).maxRel <= TOLERANCE, `parallelism ${parallelism}`);
+            }
+          } finally {
+            await mesh.stop();
+          }
+        });
+      }
+
+      for (const [description, cut] of CUTS) {
+        it(`in ${description}`, async () => {
+          const bound = bindGraph(graph, inputs);
+          const plan = cutPlan({ bound, modelId: id, cut, blocks: 'atoms' });
+          const signal = new AbortController().signal;
+          const outputs = await executePlan({ bound, plan, kernel, weights: { path: weightPath }, inputs, signal });
+          assert.ok(differenceOf(expected, outputs).maxRel <= TOLERANCE);
+          assert.ok(
+            plan.blocks.some((block) => block.parts.length > 1),
+            'something was cut',
+          );
+        });
+      }
+    });
+  }
+});
