@@ -33,7 +33,7 @@ export default defineConfig({
   // memory: { budgetBytes: 1_000_000_000 },
 
   // Each part of a model is kept on so many peers, so that losing a board loses no weights.
-  // models: { copies: 3, diskBudgetBytes: 8_589_934_592 },
+  // models: { copies: 5, diskBudgetBytes: 8_589_934_592 },
 
   // Beyond these a request is refused at once instead of waiting for ever.
   // requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 },

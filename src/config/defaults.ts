@@ -37,7 +37,7 @@ export function defaultsFor(machine: Machine): MeshConfig {
     kernel: Object.freeze({ name: 'auto', lanes: 0, threads: 0 }),
     // The rest is for the program itself and for whatever else runs on the board.
     memory: Object.freeze({ budgetBytes: Math.floor(machine.memoryBytes / 2) }),
-    models: Object.freeze({ copies: 3, diskBudgetBytes: 8 * GIB }),
+    models: Object.freeze({ copies: 5, diskBudgetBytes: 8 * GIB }),
     requests: Object.freeze({ maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 }),
     log: Object.freeze({ level: 'info' }),
   } satisfies MeshConfig);

@@ -27,7 +27,8 @@ export interface ReplicatorOptions {
 }
 
 export const REPLICATOR_DEFAULTS: ReplicatorOptions = Object.freeze({
-  copies: 3,
+  /** A mesh of up to five boards loses none of its weights, and need fetch none, whichever board it loses. */
+  copies: 5,
   intervalMs: 60_000,
   busyPollMs: 250,
   batchChunks: 4,

@@ -145,7 +145,7 @@ describe('config', () => {
       "api: { host: '127.0.0.1', port: 8470 }",
       'listen: { port: 0, addresses: [] }',
       "kernel: { name: 'auto', lanes: 0, threads: 0 }",
-      'models: { copies: 3, diskBudgetBytes: 8_589_934_592 }',
+      'models: { copies: 5, diskBudgetBytes: 8_589_934_592 }',
       'requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 }',
       "log: { level: 'info' }",
     ]) {
