@@ -6,7 +6,7 @@ import { MeshError } from '../errors.ts';
 import { ruleOf } from '../ops/index.ts';
 import type { BoundNode, NodeFacts, OpRule, OutputFact } from '../ops/rule.ts';
 import type { DataType } from '../tensor/data-type.ts';
-import type { Shape, Tensor } from '../tensor/tensor.ts';
+import { elementCount, type Shape, type Tensor } from '../tensor/tensor.ts';
 import { foldNode } from './fold.ts';
 import type { Graph, Node, ValueInfo } from './graph.ts';
 
@@ -59,7 +59,7 @@ export function checkInputs(graph: Graph, given: ReadonlyMap<string, InputSpec>)
       spec.type === input.type &&
       spec.shape.length === input.dims.length &&
       input.dims.every((dim, axis) => typeof dim === 'string' || dim === spec.shape[axis]) &&
-      spec.shape.every((extent) => Number.isSafeInteger(extent) && extent > 0);
+      isPossible(spec.shape);
     if (!fits) {
       throw new MeshError(
         'INVALID_INPUT',
@@ -97,7 +97,7 @@ function trustDeclared(graph: Graph, node: Node, known: Known): void {
     const info = graph.declared?.get(name);
     if (info !== undefined && !isOpen(info) && graph.inputs.some(isOpen)) continue;
     const shape = info?.dims.map((dim) => (typeof dim === 'string' ? (known.symbols.get(dim) ?? NaN) : dim));
-    if (info === undefined || shape?.every((extent) => Number.isSafeInteger(extent) && extent > 0) !== true) continue;
+    if (info === undefined || shape === undefined || !isPossible(shape)) continue;
     known.shapes.set(name, shape);
     known.types.set(name, info.type);
   }
@@ -129,10 +129,27 @@ function factsOf(graph: Graph, node: Node, known: Known): NodeFacts | undefined 
   };
 }
 
+/** Larger tensors fit nowhere; below, products of extents are exact. */
+const MAX_ELEMENTS = 2 ** 40;
+
+/** @throws MeshError INVALID_MODEL for a node that is not as its operator is defined, on which rules need not reckon. */
+function understood<T>(node: Node, infer: () => T): T {
+  try {
+    return infer();
+  } catch (cause) {
+    if (cause instanceof MeshError && cause.code !== 'INTERNAL') throw cause;
+    throw new MeshError(
+      'INVALID_MODEL',
+      `node "${node.name}" is no valid ${node.op}: its inputs or attributes are not those of the operator; export the model again`,
+      { cause, details: { node: node.name } },
+    );
+  }
+}
+
 /** Infers one node's outputs into `known`; returns the step to run, or undefined where it was folded away. */
 function bindNode(graph: Graph, node: Node, known: Known): Step | undefined {
   const facts = factsOf(graph, node, known);
-  const folded = facts && foldNode(facts);
+  const folded = facts && understood(node, () => foldNode(facts));
   if (folded !== undefined) {
     known.constants.set(node.outputs[0]!, folded);
     known.shapes.set(node.outputs[0]!, folded.shape);
@@ -140,7 +157,7 @@ function bindNode(graph: Graph, node: Node, known: Known): Step | undefined {
     return undefined;
   }
   const rule = ruleOf(node);
-  const outputs = facts && rule?.outputs(facts);
+  const outputs = facts && understood(node, () => rule?.outputs(facts));
   if (facts === undefined || rule === undefined || outputs === undefined || isEmptyResult(rule, outputs)) {
     trustDeclared(graph, node, known);
     return { node };
@@ -148,22 +165,25 @@ function bindNode(graph: Graph, node: Node, known: Known): Step | undefined {
   for (const [index, output] of outputs.entries()) {
     const name = node.outputs[index];
     if (name === undefined || name === '') continue;
-    if (!output.shape.every((extent) => Number.isSafeInteger(extent) && extent > 0)) throw tooSmall(node, output.shape);
+    if (!isPossible(output.shape)) throw impossible(node, output.shape);
     known.shapes.set(name, output.shape);
     known.types.set(name, output.type);
   }
   const bound: BoundNode = { ...facts, outputs: outputs.map((output) => output.shape) };
-  return { node, bound: { rule, facts: bound, isCuttable: rule.cuttable(bound) } };
+  return { node, bound: { rule, facts: bound, isCuttable: understood(node, () => rule.cuttable(bound)) } };
 }
 
 /** A tensor without elements is for the kernel to deal with, but for windows that are larger than the map. */
 const isEmptyResult = (rule: OpRule, outputs: readonly OutputFact[]): boolean =>
   rule.macs === undefined && outputs.some(({ shape }) => shape.includes(0) && shape.every((extent) => extent >= 0));
 
-const tooSmall = (node: Node, shape: Shape): MeshError =>
+const isPossible = (shape: Shape): boolean =>
+  shape.every((extent) => Number.isSafeInteger(extent) && extent > 0) && elementCount(shape) <= MAX_ELEMENTS;
+
+const impossible = (node: Node, shape: Shape): MeshError =>
   new MeshError(
     'INVALID_INPUT',
-    `with these input shapes, node "${node.name}" (${node.op}) would have the shape [${shape.join(', ')}]: send a larger input`,
+    `with these input shapes, node "${node.name}" (${node.op}) would have the shape [${shape.join(', ')}]: send an input of the size that the model is made for`,
   );
 
 function withoutUnused(steps: readonly Step[], graph: Graph): Step[] {

@@ -69,12 +69,15 @@ const REACHES: Readonly<Record<string, number>> = { nearest: 1, linear: 1, cubic
 
 const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
 
+/** Longer axes are not looked through element by element. */
+const MAX_CHECKED = 1 << 20;
+
 /** Whether rounding to the nearest repeats itself exactly, in the single precision in which it is computed. */
 function isRepeating(facts: NodeFacts, period: Period, outputs: number): boolean {
   const position = POSITIONS[coordinatesOf(facts)]!;
   const round = ROUNDINGS[isOld(facts) ? 'floor' : stringAttribute(facts.node, 'nearest_mode', 'round_prefer_floor')];
   const scale = Math.fround(period.outputs / period.inputs);
-  if (round === undefined) return false;
+  if (round === undefined || outputs > MAX_CHECKED) return false;
   const source = (index: number): number => round(Math.fround(position(index, scale)));
   for (let index = period.outputs; index < outputs; index++) {
     if (source(index) !== source(index - period.outputs) + period.inputs) return false;
