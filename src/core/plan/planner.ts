@@ -22,7 +22,8 @@ export interface PlanRequest {
 }
 
 /** More cuts than this along one axis leave parts too thin to be worth anything. */
-const DEGREES = [2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32];
+const DEGREES = [2, 4, 8, 12, 16, 24, 32];
+const MAX_DEGREE = 32;
 /** Cutting must promise this much to be preferred to running whole, since a prediction is not a measurement. */
 const LEAST_GAIN = 1.15;
 
@@ -102,7 +103,13 @@ export function planRequest(request: PlanRequest): Plan {
   if (single === undefined) throw new MeshError('INTERNAL', 'the graph has no plan even on one peer');
   const wanted = Math.min(request.parallelism, peers.length);
   const degrees =
-    request.parallelism === 0 ? DEGREES.filter((degree) => degree <= peers.length) : wanted > 1 ? [wanted] : [];
+    request.parallelism === 0
+      ? [...new Set([...DEGREES.filter((degree) => degree < peers.length), Math.min(peers.length, MAX_DEGREE)])].filter(
+          (degree) => degree > 1,
+        )
+      : wanted > 1
+        ? [wanted]
+        : [];
   let best = single;
   for (const degree of degrees) {
     const plan = planFor(request, participantsFor(peers, coordinator, degree), request.parallelism === 0);

@@ -7,13 +7,15 @@ import { intersect, volume, wholeRegion, type Region } from '../geometry/region.
 import type { BoundGraph } from '../graph/bind.ts';
 import { BackwardWalk } from '../program/demand.ts';
 import { ELEMENT_BYTES } from '../tensor/data-type.ts';
-import { blockOutputs, boundaries } from './boundaries.ts';
+import { blockOutputs, chosenBoundaries } from './boundaries.ts';
 import { partition, WHOLE } from './partition.ts';
 import type { Block, Cut } from './plan.ts';
 
 /** Blocks of more boundaries than this are not considered, but for the whole graph at once. */
 const MAX_SPAN = 12;
 
+/** Time to plan grows with the square of this. */
+const MAX_BOUNDARIES = 48;
 /** Where cutting is asked for, a block that computes more than this many times its work does not count as cut. */
 const MAX_REDUNDANCY = 1.5;
 
@@ -71,15 +73,25 @@ const better = <Kind extends { readonly evaded: number; readonly totalMs: number
   return isLess ? other : known;
 };
 
+/** The last step that reads each value; never before the end for outputs of the graph. */
+function lastReaders({ readers, graph }: BoundGraph): Map<string, number> {
+  const last = new Map<string, number>();
+  for (const [name, steps] of readers) last.set(name, Math.max(...steps));
+  for (const { name } of graph.outputs) last.set(name, Infinity);
+  return last;
+}
+
 export class PlanSearch {
   readonly #request: SearchRequest;
   readonly #ends: readonly number[];
   readonly #layouts: readonly Layout[];
+  readonly #lastReaders: ReadonlyMap<string, number>;
   readonly #partitions = new Map<string, Region[] | undefined>();
 
   constructor(request: SearchRequest) {
     this.#request = request;
-    this.#ends = boundaries(request.bound);
+    this.#ends = chosenBoundaries(request.bound, MAX_BOUNDARIES);
+    this.#lastReaders = lastReaders(request.bound);
     const speeds = request.participants.map((profile) => profile.macsPerSecond);
     const fastest =
       speeds[request.coordinator]! * 1.2 >= Math.max(...speeds)
@@ -111,14 +123,12 @@ export class PlanSearch {
     const last = this.#ends[end]!;
     const walks = owners.map(() => new BackwardWalk(bound));
     const segments = new Map<number, Segment>();
-    const finals = new Set(bound.graph.outputs.map((output) => output.name));
     const hasOpaque = last >= bound.firstOpaque;
     if (hasOpaque && layout !== 0) return segments;
     let beginning = end - 1;
     for (let index = last; index >= 0; index--) {
       for (const name of bound.steps[index]!.node.outputs) {
-        const isHandedOn = finals.has(name) || (bound.readers.get(name)?.some((reader) => reader > last) ?? false);
-        if (name === '' || !isHandedOn) continue;
+        if (name === '' || (this.#lastReaders.get(name) ?? -1) <= last) continue;
         const regions = bound.shapes.has(name) ? this.#regions(name, layout) : walks.map(() => null);
         if (regions === undefined) return segments;
         for (const [part, walk] of walks.entries()) walk.want(name, regions[part]!);

@@ -3,7 +3,7 @@
  * needed of the block's inputs, and the work in between. Planning needs no more than this; compiling starts from it.
  */
 import { MeshError } from '../errors.ts';
-import { isConstant, valuesRead, type BoundGraph, type Step } from '../graph/bind.ts';
+import { valuesRead, type BoundGraph, type Step } from '../graph/bind.ts';
 import { hull as hullInterval } from '../geometry/interval.ts';
 import { equals, hull, isWhole, volume, wholeRegion, type Region } from '../geometry/region.ts';
 import { ELEMENT_BYTES } from '../tensor/data-type.ts';
@@ -59,6 +59,11 @@ class Ledger {
   addWhole(name: string): void {
     const shape = this.#bound.shapes.get(name);
     this.add(name, shape === undefined ? null : wholeRegion(shape));
+  }
+
+  /** A value whose producer has been reached is demanded no more. */
+  settle(name: string): void {
+    this.#regions.delete(name);
   }
 
   entries(): IterableIterator<[string, Region | null]> {
@@ -135,9 +140,9 @@ export class BackwardWalk {
   }
 
   #needWhole(name: string): void {
-    this.#ledger.addWhole(name);
     const weight = this.#bound.graph.weights.get(name);
     if (weight !== undefined) this.#needWeight(name, wholeRegion(weight.shape));
+    else if (!this.#bound.constants.has(name)) this.#ledger.addWhole(name);
   }
 
   /** Takes in the step before those already walked; steps that nothing wanted depends on add nothing. */
@@ -148,6 +153,7 @@ export class BackwardWalk {
     this.steps.push(local);
     for (const [position, name] of step.node.outputs.entries()) {
       if (name !== '') this.produced.set(name, producedRegion(local, position, this.#bound.shapes));
+      this.#ledger.settle(name);
     }
     if (step.bound === undefined) {
       for (const name of valuesRead(step.node)) this.#needWhole(name);
@@ -157,8 +163,8 @@ export class BackwardWalk {
     for (const [position, input] of local.inputs.entries()) {
       if (input?.kind !== 'region') continue;
       const name = step.node.inputs[position]!;
-      this.#ledger.add(name, input.region);
       if (this.#bound.graph.weights.has(name)) this.#needWeight(name, input.region);
+      else if (!this.#bound.constants.has(name)) this.#ledger.add(name, input.region);
     }
     const { rule, facts } = step.bound;
     const region = local.local?.region ?? wholeRegion(facts.outputs[0]!);
@@ -179,11 +185,7 @@ export class BackwardWalk {
 
   /** Needed so far of each value that no walked step produces (weights and constants excepted). */
   feeds(): Map<string, Region | null> {
-    const feeds = new Map<string, Region | null>();
-    for (const [name, region] of this.#ledger.entries()) {
-      if (!this.produced.has(name) && !isConstant(this.#bound, name)) feeds.set(name, region);
-    }
-    return feeds;
+    return new Map(this.#ledger.entries());
   }
 }
 
