@@ -129,6 +129,9 @@ function factsOf(graph: Graph, node: Node, known: Known): NodeFacts | undefined 
   };
 }
 
+/** More axes than any operator knows what to do with. */
+const MAX_RANK = 32;
+
 /** Larger tensors fit nowhere; below, products of extents are exact. */
 const MAX_ELEMENTS = 2 ** 40;
 
@@ -175,15 +178,18 @@ function bindNode(graph: Graph, node: Node, known: Known): Step | undefined {
 
 /** A tensor without elements is for the kernel to deal with, but for windows that are larger than the map. */
 const isEmptyResult = (rule: OpRule, outputs: readonly OutputFact[]): boolean =>
-  rule.macs === undefined && outputs.some(({ shape }) => shape.includes(0) && shape.every((extent) => extent >= 0));
+  rule.macs === undefined &&
+  outputs.some(({ shape }) => shape.length <= MAX_RANK && shape.includes(0) && shape.every((extent) => extent >= 0));
 
 const isPossible = (shape: Shape): boolean =>
-  shape.every((extent) => Number.isSafeInteger(extent) && extent > 0) && elementCount(shape) <= MAX_ELEMENTS;
+  shape.length <= MAX_RANK &&
+  shape.every((extent) => Number.isSafeInteger(extent) && extent > 0) &&
+  elementCount(shape) <= MAX_ELEMENTS;
 
 const impossible = (node: Node, shape: Shape): MeshError =>
   new MeshError(
     'INVALID_INPUT',
-    `with these input shapes, node "${node.name}" (${node.op}) would have the shape [${shape.join(', ')}]: send an input of the size that the model is made for`,
+    `with these input shapes, node "${node.name}" (${node.op}) would have the shape [${shape.slice(0, MAX_RANK).join(', ')}]: send an input of the size that the model is made for`,
   );
 
 function withoutUnused(steps: readonly Step[], graph: Graph): Step[] {
