@@ -17,7 +17,7 @@ const RUNS = Number(process.env.TILEMESH_FUZZ_RUNS ?? 2000);
 const SEED = Number(process.env.TILEMESH_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 /** Longest that one file may take: they are small, and every other one takes milliseconds. */
 const MAX_MS = 2000;
-const MAX_GROWTH_BYTES = 256 * 2 ** 20;
+const MAX_GROWTH_BYTES = 512 * 2 ** 20;
 /** Sizes for dimensions that are left open. */
 const OPEN = [1, 3, 48, 48];
 
