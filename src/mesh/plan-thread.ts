@@ -43,6 +43,11 @@ export class PlanThread implements Planner {
   #calls = 0;
   readonly #waiting = new Map<number, PromiseWithResolvers<Uint8Array>>();
 
+  constructor() {
+    // Starting a thread takes as long as planning does, and the first plan may be one that a lost peer has made urgent.
+    this.#start();
+  }
+
   async plan(question: PlanQuestion, graph: Graph): Promise<Uint8Array> {
     const worker = this.#start();
     const call = this.#calls++;

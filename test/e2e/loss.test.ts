@@ -14,6 +14,11 @@ const BOARDS = 4;
 const MOMENTS = 10;
 /** Requests that ended before the kill, or whose coordinator was their entry, do not count and are repeated. */
 const MAX_TRIES = 80;
+/** Every board has coordinated and has had the weights of its tiles before anything is timed. */
+const WARM_RUNS = 16;
+const TIMED_RUNS = 8;
+/** A board that has just been started again has its weights to check and its plans to make. */
+const REWARM_RUNS = 4;
 const REQUEST_TIMEOUT_MS = 120_000;
 /** What a loss may cost beyond twice the undisturbed time. */
 const ALLOWANCE_MS = 1_000;
@@ -53,18 +58,21 @@ describe('when a board is killed', function () {
   let picture: Uint8Array;
   let expected: string;
   let undisturbedMs: number;
+  let shortestMs: number;
 
   before(async () => {
     picture = await photograph();
     boards = await Boards.start(BOARDS);
     await boards.formMesh();
-    // Every board has been entry, and has had the weights of its tiles, before anything is timed.
-    for (const board of boards.boards) await ask(board, picture);
-    const replies = [];
-    for (const board of boards.boards) replies.push(await ask(board, picture));
+    const replies: Reply[] = [];
+    for (let turn = 0; turn < WARM_RUNS + TIMED_RUNS; turn++) {
+      replies.push(await ask(boards.boards[turn % BOARDS]!, picture));
+    }
     expected = replies[0]!.outputs[0]!.npy;
-    undisturbedMs = Math.max(...replies.map((reply) => reply.report.elapsedMs));
     assert.ok(replies.every((reply) => reply.outputs[0]!.npy === expected));
+    const times = replies.slice(WARM_RUNS).map((reply) => reply.report.elapsedMs);
+    undisturbedMs = Math.max(...times);
+    shortestMs = Math.min(...times);
   });
 
   after(async () => {
@@ -95,6 +103,7 @@ describe('when a board is killed', function () {
     if (victim === undefined || !seen.isHit) return undefined;
     await boards.revive(victim);
     await boards.formMesh();
+    for (let turn = 0; turn < REWARM_RUNS; turn++) await ask(boards.boards[turn % BOARDS]!, picture);
     return reply;
   }
 
@@ -103,7 +112,7 @@ describe('when a board is killed', function () {
       const times: number[] = [];
       for (let turn = 0; turn < MAX_TRIES && times.length < MOMENTS; turn++) {
         const moment = (times.length + 0.5) / MOMENTS;
-        const reply = await killDuring(role, moment * undisturbedMs * 0.8, turn);
+        const reply = await killDuring(role, moment * shortestMs, turn);
         if (reply === undefined) continue;
         assert.equal(reply.outputs[0]!.npy, expected, `another answer after a kill at ${moment} of the request`);
         if (role === 'coordinator') assert.ok(reply.report.term > 1, 'a new coordinator was elected');
