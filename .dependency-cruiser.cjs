@@ -29,6 +29,7 @@ module.exports = {
       ['^src/core/', '^src/observability/', '^models/', '^protocols/', '^kernels/kernel\\.ts$'],
       'actors know no concrete kernel and no configuration',
     ),
+    only('verify', '^src/verify/', ['^src/core/', '^models/', '^kernels/kernel\\.ts$'], 'verifying is handed a kernel'),
     {
       name: 'protocols-stand-alone',
       severity: 'error',
@@ -50,7 +51,7 @@ module.exports = {
       name: 'composition-root',
       severity: 'error',
       comment: 'nothing below imports the composition root',
-      from: { path: '^(src/(core|mesh|api|config|observability)|protocols|kernels|models)/' },
+      from: { path: '^(src/(core|mesh|api|config|observability|verify)|protocols|kernels|models)/' },
       to: { path: '^src/(node|index)\\.ts$|^src/cli/' },
     },
   ],

@@ -1,7 +1,7 @@
 /** Abort signals as errors of the mesh. */
 import { MeshError } from '../../core/errors.ts';
 
-export const neverAborted = new AbortController().signal;
+export const neverAborted: AbortSignal = new AbortController().signal;
 
 /** Why an aborted signal was aborted; a time-out is a deadline. */
 export function cancellation(signal: AbortSignal): MeshError {
