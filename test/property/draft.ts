@@ -100,6 +100,14 @@ export class Draft {
     this.#made.push(value);
   }
 
+  /**
+   * Whether anything is quantised yet. The runtime merges one quantisation with the next where it sees both, and rounds once
+   * instead of twice: no more than one in a graph can be compared.
+   */
+  get isQuantized(): boolean {
+    return this.#nodes.some((node) => node.op === 'QuantizeLinear');
+  }
+
   /** No further operator reads the value. */
   retire(value: Value): void {
     this.values.splice(this.values.indexOf(value), 1);

@@ -92,7 +92,7 @@ const cast: Maker = (draft, value) => {
 
 /** From operator set 21 on, the runtime gives wrong element types to pairs of these that it moves behind a Slice. */
 const quantize: Maker = (draft, value) => {
-  if (!isFloat(value) || draft.opset < 10 || draft.opset >= 21) return false;
+  if (!isFloat(value) || draft.opset < 10 || draft.opset >= 21 || draft.isQuantized) return false;
   const { random } = draft;
   const isPerAxis = draft.opset >= 13 && value.shape.length >= 2 && random.chance(0.5);
   const extent = value.shape[1] ?? 1;

@@ -228,7 +228,7 @@ const attention: Maker = (draft, value) => {
 };
 
 const matMulInteger: Maker = (draft, value) => {
-  if (!isFloat(value) || value.shape.length < 2 || draft.opset < 10) return false;
+  if (!isFloat(value) || value.shape.length < 2 || draft.opset < 10 || draft.isQuantized) return false;
   const { random } = draft;
   const zero = draft.scalar('uint8', 120);
   const scale = draft.scalar('float32', 0.05);

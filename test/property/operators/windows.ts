@@ -115,7 +115,7 @@ const globalPool: Maker = (draft, value) =>
 
 /** A quantised convolution of quantised input, with scales for all or for each channel. */
 const quantizedConv: Maker = (draft, value) => {
-  if (!isFloat(value) || value.shape.length !== 4 || draft.opset < 10) return false;
+  if (!isFloat(value) || value.shape.length !== 4 || draft.opset < 10 || draft.isQuantized) return false;
   const { random } = draft;
   const area = areaOf(draft, value, 2);
   const channels = value.shape[1]!;
