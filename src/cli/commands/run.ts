@@ -36,7 +36,9 @@ export async function runCommand(
   options: RunOptions,
 ): Promise<void> {
   if ((input === undefined) === (options.input.length === 0)) {
-    throw new UsageError('give one INPUT (a picture, a text, a series or a .npy file), or --input NAME=FILE.npy for each input');
+    throw new UsageError(
+      'give one INPUT (a picture, a text, a series or a .npy file), or --input NAME=FILE.npy for each input',
+    );
   }
   const deadlineMs = options.deadline === undefined ? DEFAULT_DEADLINE_MS : options.deadline * 1000;
   const signal = AbortSignal.any([terminal.interrupted, AbortSignal.timeout(deadlineMs + GRACE_MS)]);
