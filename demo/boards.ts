@@ -15,6 +15,14 @@ export interface Board {
   readonly process: ChildProcess;
 }
 
+export interface HeldModel {
+  readonly id: string;
+  readonly bytesHeld: number;
+  readonly bytesTotal: number;
+  /** Bytes that the board is to keep and has not got yet. */
+  readonly bytesMissing: number;
+}
+
 interface ReadyLine {
   readonly api: string;
   readonly id: string;
@@ -24,6 +32,8 @@ const LAUNCHER = fileURLToPath(new URL('../bin/tilemesh.js', import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
 const MESH_TIMEOUT_MS = 60_000;
 const POLL_MS = 25;
+const SPREAD_TIMEOUT_MS = 120_000;
+const SPREAD_POLL_MS = 250;
 const EXIT_TIMEOUT_MS = 10_000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -78,6 +88,26 @@ export class Boards {
       while ((await aliveMembers(board, signal)) < this.boards.length) await pause(POLL_MS);
     }
     return performance.now() - startedMs;
+  }
+
+  /** What a board says of a model. */
+  async modelOn(board: Board, modelId: string): Promise<HeldModel | undefined> {
+    const answer = await getJson([board.url], '/tilemesh/v1/models', AbortSignal.timeout(SPREAD_TIMEOUT_MS));
+    return (answer as { readonly models: readonly HeldModel[] }).models.find(({ id }) => id === modelId);
+  }
+
+  /** Resolves when every board has what it is to keep of a model, so that losing one loses no weights. */
+  async spreadModel(modelId: string, onProgress: (missingBytes: number) => void = () => undefined): Promise<number> {
+    const startedMs = performance.now();
+    for (;;) {
+      const held = await Promise.all(this.boards.map((board) => this.modelOn(board, modelId)));
+      const missing = held.reduce((sum, model) => sum + (model?.bytesMissing ?? Infinity), 0);
+      const elapsedMs = performance.now() - startedMs;
+      if (missing === 0) return elapsedMs;
+      if (elapsedMs > SPREAD_TIMEOUT_MS) throw new Error(`${missing} bytes of weights were not spread in time`);
+      onProgress(missing);
+      await pause(SPREAD_POLL_MS);
+    }
   }
 
   byId(id: string): Board {

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { readNpy } from '../models/tasks/npy.ts';
 import type { Answer } from '../models/tasks/answer.ts';
 import type { Payload } from '../models/tasks/payload.ts';
-import { getJson, postBytes, postForEvents } from '../src/cli/client.ts';
+import { postBytes, postForEvents } from '../src/cli/client.ts';
 import { renderAnswer, renderReport } from '../src/cli/render-run.ts';
 import { processTerminal, type Terminal } from '../src/cli/terminal.ts';
 import { formatBytes, formatMs } from '../src/cli/text.ts';
@@ -27,9 +27,6 @@ const WARM_RUNS = 2;
 const KILL_MOMENT = 0.4;
 /** A killed request may take twice the undisturbed time and this. */
 const RECOVERY_ALLOWANCE_MS = 1_000;
-/** How many boards keep each part of a model: the default, so all of these four do. */
-const COPIES = 5;
-const POLL_MS = 250;
 const DIGIT = 1_234;
 
 interface Reply {
@@ -176,22 +173,10 @@ async function digit(demo: Demo, boards: Boards): Promise<void> {
   );
 }
 
-interface HeldModel {
-  readonly id: string;
-  readonly bytesHeld: number;
-  readonly bytesTotal: number;
-  readonly bytesMissing: number;
-}
-
-async function modelOn(board: Board, modelId: string): Promise<HeldModel | undefined> {
-  const answer = await getJson([board.url], '/tilemesh/v1/models', AbortSignal.timeout(DEADLINE_MS));
-  return (answer as { readonly models: readonly HeldModel[] }).models.find(({ id }) => id === modelId);
-}
-
 /** A board that holds all of a model's weights. */
 async function holderOf(boards: Boards, modelId: string): Promise<Board> {
   for (const board of boards.boards) {
-    const model = await modelOn(board, modelId);
+    const model = await boards.modelOn(board, modelId);
     if (model !== undefined && model.bytesHeld === model.bytesTotal) return board;
   }
   throw new Error(`no board holds all of model ${modelId}`);
@@ -249,26 +234,13 @@ async function importModel(board: Board, file: string, preset: string): Promise<
   });
 }
 
-/** Waits until each part of a model is on as many boards as it should be: then the loss of one costs no weights. */
-async function spreadWeights(demo: Demo, boards: Boards, modelId: string): Promise<void> {
-  const startedMs = performance.now();
-  for (;;) {
-    const held = await Promise.all(boards.boards.map((board) => modelOn(board, modelId)));
-    const missing = held.reduce((sum, model) => sum + (model?.bytesMissing ?? Infinity), 0);
-    if (missing === 0) break;
-    if (performance.now() - startedMs > DEADLINE_MS) throw new Error(`${formatBytes(missing)} were not spread in time`);
-    demo.progress(boards.boards[0]!)(`spreading weights, ${formatBytes(missing)} to go`, 0, 0);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  demo.endProgress();
-  demo.indent(
-    `by now each part of its weights is on ${Math.min(COPIES, BOARDS)} boards (${formatMs(performance.now() - startedMs)})`,
-  );
-}
-
 async function killing(demo: Demo, boards: Boards, undisturbed: Reply): Promise<void> {
   demo.heading('The same photograph, and the coordinator is killed while it works');
-  await spreadWeights(demo, boards, undisturbed.report.modelId);
+  const spreadMs = await boards.spreadModel(undisturbed.report.modelId, (missing) =>
+    demo.progress(boards.boards[0]!)(`spreading weights, ${formatBytes(missing)} to go`, 0, 0),
+  );
+  demo.endProgress();
+  demo.indent(`its weights are on all boards by now (${formatMs(spreadMs)}): losing one loses none of them`);
   const payload: Payload = { kind: 'image', bytes: await photograph() };
   const times: number[] = [];
   for (const board of boards.boards) times.push((await demo.ask(board, 'vgg16', payload)).report.elapsedMs);

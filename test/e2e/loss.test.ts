@@ -64,6 +64,8 @@ describe('when a board is killed', function () {
     picture = await photograph();
     boards = await Boards.start(BOARDS);
     await boards.formMesh();
+    const first = await ask(boards.boards[0]!, picture);
+    await boards.spreadModel(first.report.modelId);
     const replies: Reply[] = [];
     for (let turn = 0; turn < WARM_RUNS + TIMED_RUNS; turn++) {
       replies.push(await ask(boards.boards[turn % BOARDS]!, picture));
