@@ -207,19 +207,19 @@ export class Coordination {
     );
   }
 
-  #plan(inputs: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
+  #plan(inputs: ReadonlyMap<string, Tensor>, isCold: boolean): Promise<Uint8Array> {
     const { members, preparation } = this.#parts;
     const peers = members.available().filter(({ peer }) => peer === members.self || !this.#excluded.has(peer));
     const { modelId, parallelism } = this.#request;
     const specs = new Map([...inputs].map(([name, { type, shape }]) => [name, { type, shape }]));
-    const question = { modelId, inputs: specs, peers, coordinator: members.self, link: GIGABIT, parallelism };
+    const question = { modelId, inputs: specs, peers, coordinator: members.self, link: GIGABIT, parallelism, isCold };
     return preparation.planFor(question, this.#signal);
   }
 
   async #try(number: number, bound: BoundGraph, inputs: ReadonlyMap<string, Tensor>): Promise<Answer> {
     const { preparation, clock, logger } = this.#parts;
     const beganMs = clock.now();
-    const encoded = await this.#plan(inputs);
+    const encoded = await this.#plan(inputs, number > 1 || this.#request.term > 1);
     const prepared = await preparation.plan(encoded, this.#signal);
     const attempt = this.#begin(number, prepared);
     const plannedMs = clock.now();

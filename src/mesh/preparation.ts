@@ -47,13 +47,13 @@ export class Preparation {
 
   /** The plan for a request, made anew only when who takes part has changed. Encoded as it is sent. */
   async planFor(question: PlanQuestion, signal: AbortSignal): Promise<Uint8Array> {
-    const { modelId, coordinator, link, parallelism, inputs } = question;
+    const { modelId, coordinator, link, parallelism, inputs, isCold = false } = question;
     const peers = levelled(question.peers).map((profile) => [
       profile.peer,
       profile.macsPerSecond,
       profile.memoryBudgetBytes,
     ]);
-    const key = JSON.stringify([modelId, describeInputs(inputs), peers, coordinator, link, parallelism]);
+    const key = JSON.stringify([modelId, describeInputs(inputs), peers, coordinator, link, parallelism, isCold]);
     const known = this.#encoded.get(key);
     if (known !== undefined) return known;
     const encoded = await this.#planner.plan(question, await this.#models.graph(modelId, signal));

@@ -54,6 +54,11 @@ export const computeMs = (profile: PeerProfile, work: Work): number =>
     profile.macsPerSecond) *
     1000;
 
+/** Making a tile's program ready where it is not: kernels rearrange the weights of convolutions, this many bytes a second. */
+const PREPARED_BYTES_PER_SECOND = 150e6;
+
+export const prepareMs = (work: Work): number => (work.weightBytes / PREPARED_BYTES_PER_SECOND) * 1000;
+
 /** Links are full duplex: the busier direction counts, and messages cost processor time either way. */
 export const transferMs = (link: LinkProfile, traffic: Traffic): number =>
   (Math.max(traffic.bytesIn, traffic.bytesOut) / link.bytesPerSecond) * 1000 +

@@ -19,6 +19,8 @@ export interface PlanRequest {
   readonly link: LinkProfile;
   /** Number of peers to cut for; 0 lets the planner choose. */
   readonly parallelism: number;
+  /** Whether the answer is waited for and nothing is prepared, as after a loss: then the time to prepare counts. */
+  readonly isCold?: boolean;
 }
 
 /** More cuts than this along one axis leave parts too thin to be worth anything. */
@@ -62,6 +64,7 @@ function planFor(request: PlanRequest, participants: readonly PeerProfile[], can
     link: request.link,
     cuts: participants.length > 1 ? candidateCuts(participants.length) : [],
     canRunWhole,
+    isCold: request.isCold ?? false,
   }).run();
   if (result === undefined) return undefined;
   const inputs = request.bound.graph.inputs.map(({ name }) => [

@@ -2,7 +2,7 @@
  * Dynamic programming over block boundaries. State: how the boundary tensor is laid out over the participants. Choice: where
  * the next block ends and how it is cut. Objective: the makespan of one request.
  */
-import { computeMs, transferMs, type LinkProfile, type PeerProfile } from '../cost/cost-model.ts';
+import { computeMs, prepareMs, transferMs, type LinkProfile, type PeerProfile } from '../cost/cost-model.ts';
 import { intersect, volume, wholeRegion, type Region } from '../geometry/region.ts';
 import type { BoundGraph } from '../graph/bind.ts';
 import { BackwardWalk } from '../program/demand.ts';
@@ -29,6 +29,8 @@ export interface SearchRequest {
   readonly cuts: readonly Cut[];
   /** Whether blocks may as well run on one participant; otherwise as much as can be is cut. */
   readonly canRunWhole: boolean;
+  /** Whether programs have to be made ready first, so that the time for that counts. */
+  readonly isCold: boolean;
 }
 
 export interface SearchResult {
@@ -118,7 +120,7 @@ export class PlanSearch {
 
   /** For one end and one layout, the segments from every possible beginning (an index into `ends`, -1 for the start). */
   #segmentsEndingAt(end: number, layout: number): Map<number, Segment> {
-    const { bound, participants: profiles } = this.#request;
+    const { bound, participants: profiles, isCold } = this.#request;
     const owners = this.#layouts[layout]!.participants;
     const last = this.#ends[end]!;
     const walks = owners.map(() => new BackwardWalk(bound));
@@ -140,7 +142,9 @@ export class PlanSearch {
       if (!isBeginning) continue;
       segments.set(beginning, {
         layout,
-        computeMs: walks.map((walk, part) => computeMs(profiles[owners[part]!]!, walk)),
+        computeMs: walks.map(
+          (walk, part) => computeMs(profiles[owners[part]!]!, walk) + (isCold ? prepareMs(walk) : 0),
+        ),
         feeds: walks.map((walk) => walk.feeds()),
         macs: walks.reduce((sum, walk) => sum + walk.macs, 0),
       });

@@ -3,7 +3,7 @@
  * message by rendezvous hashing, so that the loss of any board loses no weights.
  */
 import { setTimeout } from 'node:timers/promises';
-import { chunkRange } from '../../../models/chunks.ts';
+import { CHUNK_BYTES, chunkRange } from '../../../models/chunks.ts';
 import { toMeshError, type MeshError } from '../../core/errors.ts';
 import type { ModelId, PeerId } from '../../core/ids.ts';
 import { hasBit } from '../../core/placement/bitmap.ts';
@@ -54,6 +54,9 @@ export interface ReplicatorPorts {
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** Checked between two looks at whether the peer is still idle. */
+const CHECKED_BYTES = 8 * CHUNK_BYTES;
+
 const sleepUnnoticed = async (ms: number, signal: AbortSignal): Promise<void> => {
   await setTimeout(ms, undefined, { signal, ref: false });
 };
@@ -64,6 +67,7 @@ export class Replicator {
   readonly #sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   #running: { readonly controller: AbortController; readonly ended: Promise<void> } | null = null;
   #isPaused = false;
+  readonly #checked = new Set<ModelId>();
   #nudged = Promise.withResolvers<void>();
 
   constructor(ports: ReplicatorPorts, options: ReplicatorOptions = REPLICATOR_DEFAULTS) {
@@ -131,6 +135,7 @@ export class Replicator {
     const { batchChunks, bytesPerSecond } = this.#options;
     await this.#untilIdle(signal);
     const { blob } = (await fetcher.ensureModel(id, signal)).manifest;
+    await this.#check(id, blob.byteLength, signal);
     for (let missing = this.#missing(id); missing.length > 0; missing = this.#missing(id)) {
       await this.#untilIdle(signal);
       const ranges = missing.slice(0, batchChunks).map((index) => chunkRange(blob.byteLength, index));
@@ -140,6 +145,16 @@ export class Replicator {
       await fetcher.ensureRanges(id, ranges, signal);
       await this.#sleep((1_000 * bytes) / bytesPerSecond, signal);
     }
+  }
+
+  /** Reads what an earlier run of this peer has left, once, so that no request has to wait for that. */
+  async #check(id: ModelId, blobBytes: number, signal: AbortSignal): Promise<void> {
+    if (this.#checked.has(id)) return;
+    for (let offset = 0; offset < blobBytes; offset += CHECKED_BYTES) {
+      await this.#untilIdle(signal);
+      await this.#ports.store.missing(id, [{ offset, length: Math.min(CHECKED_BYTES, blobBytes - offset) }], signal);
+    }
+    this.#checked.add(id);
   }
 
   /** Bytes of a model's weights that this peer should hold and does not. */

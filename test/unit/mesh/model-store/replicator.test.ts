@@ -39,7 +39,7 @@ describe('replicator', () => {
   afterEach(cleanUp);
 
   it('fetches just what this peer should hold', async () => {
-    const { model, store, replicator } = await setUp();
+    const { model, store, replicator } = await setUp({}, { copies: 3 });
     await replicator.replicate(signal);
     assert.deepEqual(bitIndices(store.have(model.id), 3), chunksToHold(model.id, 3, members, self, 3));
   });
