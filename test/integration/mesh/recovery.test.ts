@@ -19,10 +19,11 @@ const LENET = fileURLToPath(new URL('../../../models/zoo/lenet5/lenet5.onnx', im
 
 /** The graph with all weights inside, so that no weight file is needed. */
 async function selfContained(path: string): Promise<Graph> {
-  const { graph, weightBytes } = decodeModel(new Uint8Array(await readFile(path)));
+  const decoded = decodeModel(new Uint8Array(await readFile(path)));
+  const { graph } = decoded;
   const constants = new Map(graph.constants);
   for (const [name, { type, shape }] of graph.weights) {
-    constants.set(name, { type, shape, bytes: weightBytes(name) as Uint8Array });
+    constants.set(name, { type, shape, bytes: decoded.weightBytes(name) as Uint8Array });
   }
   return { ...graph, constants, weights: new Map() };
 }
