@@ -8,7 +8,7 @@
  * alone: IEEE 754 fixes those to the last bit, `Math.log` it does not.
  */
 import type { PeerId, RequestId } from '../ids.ts';
-import { hashFraction } from './hash.ts';
+import { hashFraction } from '../hash.ts';
 
 export interface Candidate {
   readonly peer: PeerId;

@@ -1,5 +1,5 @@
 /** The members that take work, in an order all peers agree on. Plans are cached by the view's hash. */
-import { hash32 } from '../election/hash.ts';
+import { hash32 } from '../hash.ts';
 import type { PeerId } from '../ids.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { Member } from './member.ts';

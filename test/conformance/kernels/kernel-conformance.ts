@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Kernel } from '../../../kernels/kernel.ts';
 import { MeshError, type ErrorCode } from '../../../src/core/errors.ts';
 import { wholeRegion, type Region } from '../../../src/core/geometry/region.ts';
-import { padNode } from '../../../src/core/program/pad-node.ts';
+import { padNode } from '../../support/pad-node.ts';
 import type { Program, WeightSlice } from '../../../src/core/program/program.ts';
 import { fromFloat32, fromInt64, type Shape, type Tensor } from '../../../src/core/tensor/tensor.ts';
 import { copyOf, counting, ints, never, node, numbers, program, values } from './programs.ts';

@@ -12,7 +12,7 @@ import { createOnnxRuntimeKernel } from '../../../kernels/onnxruntime/kernel.ts'
 import { copyBox, extract } from '../../../src/core/geometry/copy.ts';
 import type { Interval } from '../../../src/core/geometry/interval.ts';
 import { wholeRegion, type Region } from '../../../src/core/geometry/region.ts';
-import { padNode } from '../../../src/core/program/pad-node.ts';
+import { padNode } from '../../support/pad-node.ts';
 import type { Program, WeightSlice } from '../../../src/core/program/program.ts';
 import { byteLength, float32Values, fromInt64, type Tensor } from '../../../src/core/tensor/tensor.ts';
 import { int, ints, never, node, program, randomTensor } from './programs.ts';

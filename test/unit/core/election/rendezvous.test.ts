@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { hash32, hashFraction } from '../../../../src/core/election/hash.ts';
+import { hash32, hashFraction } from '../../../../src/core/hash.ts';
 import { naturalLogarithm, rankCandidates } from '../../../../src/core/election/rendezvous.ts';
 import { asPeerId, type RequestId } from '../../../../src/core/ids.ts';
 

@@ -1,5 +1,5 @@
 /**
- * Padding whose amounts are known only when a tile runs. One program then serves every tile of a block: at the borders of
+ * For tests of kernels: padding whose amounts are known only when a tile runs. One program then serves every tile of a block: at the borders of
  * the map it pads, inside the map it does nothing, and where a neighbour left too much it crops (negative amounts).
  *
  * ONNX takes the amounts as an input from operator set 11 on; before, they are an attribute. ONNX Runtime's own operator
@@ -7,10 +7,10 @@
  * leave the bits of what they keep as they are (proved in test/conformance/kernels).
  * Source: ONNX operator Pad-11; ONNX Runtime, docs/ContribOperators.md, com.microsoft.Pad.
  */
-import { MeshError } from '../errors.ts';
-import type { Node } from '../graph/graph.ts';
-import type { DataType } from '../tensor/data-type.ts';
-import { fromNumbers, zeros, type Tensor } from '../tensor/tensor.ts';
+import { MeshError } from '../../src/core/errors.ts';
+import type { Node } from '../../src/core/graph/graph.ts';
+import type { DataType } from '../../src/core/tensor/data-type.ts';
+import { fromNumbers, zeros, type Tensor } from '../../src/core/tensor/tensor.ts';
 
 const FIRST_OPSET_WITH_DYNAMIC_PAD = 11;
 const RUNTIME_DOMAIN = 'com.microsoft';
