@@ -2,8 +2,21 @@
 import { readFile } from 'node:fs/promises';
 import { MeshError } from '../../src/core/errors.ts';
 import { OPEN_PORT } from './fit-task.ts';
-import { imagenetImage } from './image-spec.ts';
+import { imagenetImage, type ImageSpec } from './image-spec.ts';
 import type { TaskSpec } from './task.ts';
+
+/** What the pictures of all three networks have in common: grey levels from -1 to 1 unless told otherwise. */
+const PADDLE_IMAGE = {
+  channels: 3,
+  order: 'bgr',
+  layout: 'chw',
+  scale: 1 / 255,
+  mean: [0.5, 0.5, 0.5],
+  std: [0.5, 0.5, 0.5],
+  fit: 'stretch',
+  background: 255,
+  invert: 'never',
+} as const satisfies Partial<ImageSpec>;
 
 /** PaddleOCR normalises with ImageNet's RGB figures although it feeds BGR; the weights are trained that way. */
 const DETECTION: TaskSpec = {
@@ -12,15 +25,9 @@ const DETECTION: TaskSpec = {
   output: 'sigmoid_0.tmp_0',
   image: {
     size: { kind: 'limits', multipleOf: 32, maxSide: 960 },
-    channels: 3,
-    order: 'bgr',
-    layout: 'chw',
-    scale: 1 / 255,
+    ...PADDLE_IMAGE,
     mean: [0.485, 0.456, 0.406],
     std: [0.229, 0.224, 0.225],
-    fit: 'stretch',
-    background: 255,
-    invert: 'never',
   },
   binaryThreshold: 0.3,
   boxThreshold: 0.6,
@@ -33,15 +40,7 @@ const recognition = (characters: readonly string[]): TaskSpec => ({
   output: 'softmax_11.tmp_0',
   image: {
     size: { kind: 'line', height: 48, minWidth: 48, maxWidth: 3200 },
-    channels: 3,
-    order: 'bgr',
-    layout: 'chw',
-    scale: 1 / 255,
-    mean: [0.5, 0.5, 0.5],
-    std: [0.5, 0.5, 0.5],
-    fit: 'stretch',
-    background: 255,
-    invert: 'never',
+    ...PADDLE_IMAGE,
   },
   characters,
 });
@@ -64,15 +63,7 @@ const ANGLE: TaskSpec = {
   output: 'softmax_0.tmp_0',
   image: {
     size: { kind: 'fixed', height: 48, width: 192 },
-    channels: 3,
-    order: 'bgr',
-    layout: 'chw',
-    scale: 1 / 255,
-    mean: [0.5, 0.5, 0.5],
-    std: [0.5, 0.5, 0.5],
-    fit: 'stretch',
-    background: 255,
-    invert: 'never',
+    ...PADDLE_IMAGE,
   },
   labels: ['upright', 'upside down'],
   isSoftmaxed: true,
