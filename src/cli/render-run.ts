@@ -94,7 +94,7 @@ export function renderReport(terminal: Terminal, report: RunReport): string {
   ];
   if (report.lostPeers.length > 0) {
     const lost = report.lostPeers.map(nameOf).join(', ');
-    lines.push(terminal.style('yellow', `lost on the way: ${lost}; planned ${report.attempts} times`));
+    lines.push(terminal.style('yellow', `lost on the way: ${lost}`));
   }
   const columns = [
     { title: 'PEER' },
