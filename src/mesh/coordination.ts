@@ -20,7 +20,7 @@ import type { TileReport } from './execution.ts';
 import { isAt, TO_ASSEMBLER, TO_COORDINATOR } from './piece-address.ts';
 import type { Clock, MemberDirectory, MessageChannel, PieceChannel } from './ports.ts';
 import type { Preparation, PreparedPlan } from './preparation.ts';
-import { blockReports, summariseCut, type CoordinatorReport } from './run-report.ts';
+import { blockReports, parseTileReports, summariseCut, type CoordinatorReport } from './run-report.ts';
 
 export interface CoordinationParts {
   readonly members: MemberDirectory;
@@ -150,7 +150,7 @@ export class Coordination {
         }
         break;
       case 'finished':
-        attempt.tiles.push(...(JSON.parse(new TextDecoder().decode(message.report)) as TileReport[]));
+        attempt.tiles.push(...parseTileReports(message.report));
         attempt.unfinished.delete(from);
         this.#settle(attempt);
         break;

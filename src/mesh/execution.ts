@@ -125,7 +125,11 @@ export class Execution {
 
   /** Takes in a piece from another peer; one that nobody waits for is ignored. */
   accept(from: PeerId, piece: Piece): void {
-    this.#take(piece, true, from === this.#setup.self ? 0 : piece.bytes.byteLength);
+    try {
+      this.#take(piece, true, from === this.#setup.self ? 0 : piece.bytes.byteLength);
+    } catch (error) {
+      this.#finished.reject(toMeshError(error));
+    }
   }
 
   /** @param isOwned whether nobody else reads the bytes, so that the kernel may have them. */

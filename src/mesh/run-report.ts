@@ -42,6 +42,23 @@ export function summariseCut(plan: Plan): string {
   return `${blocks.length} blocks over ${participants.length} peers: ${[...cuts].join(', ')}`;
 }
 
+const isCount = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0;
+
+/** A participant's account of its tiles; what is no such account counts as none. */
+export function parseTileReports(encoded: Uint8Array): TileReport[] {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(encoded));
+    if (!Array.isArray(value)) return [];
+    return (value as TileReport[]).filter((tile) =>
+      [tile.block, tile.part, tile.computeMs, tile.haloBytes, tile.bytesToPeers, tile.bytesToCoordinator].every(
+        isCount,
+      ),
+    );
+  } catch {
+    return [];
+  }
+}
+
 /** A decoded report from the coordinator, checked for shape; undefined when it is not one. */
 export function parseCoordinatorReport(encoded: Uint8Array): CoordinatorReport | undefined {
   try {
