@@ -8,7 +8,7 @@ import { bindGraph, isConstant, type BoundGraph, type Step } from '../core/graph
 import type { Graph } from '../core/graph/graph.ts';
 import { asPeerId, type ModelId } from '../core/ids.ts';
 import { boundaries } from '../core/plan/boundaries.ts';
-import { candidateCuts } from '../core/plan/partition.ts';
+import { candidateCuts } from '../core/plan/layout.ts';
 import { describeCut, type Plan } from '../core/plan/plan.ts';
 import { planRequest } from '../core/plan/planner.ts';
 import { wholeRegion } from '../core/geometry/region.ts';

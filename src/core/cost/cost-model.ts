@@ -1,4 +1,4 @@
-/** Predicted times, in milliseconds. Every number that planning compares comes from here. */
+/** Predicted times, in milliseconds. Every number that planning and simulation compare comes from here. */
 import type { PeerId } from '../ids.ts';
 
 /** What a peer can do. */
@@ -10,11 +10,12 @@ export interface PeerProfile {
   readonly memoryBudgetBytes: number;
 }
 
-/** What moving data costs. */
+/** What the network between two peers does; what moving data costs their processors is in `Overheads`. */
 export interface LinkProfile {
+  /** In either direction: links are full duplex. */
   readonly bytesPerSecond: number;
-  /** Processor time and latency of one message, both ends together. */
-  readonly messageMs: number;
+  /** From the last byte sent to the first one handled, where neither end has anything else to do. */
+  readonly latencyMs: number;
 }
 
 /** Work of a tile, as the demand walk counts it. */
@@ -35,21 +36,46 @@ export interface Traffic {
   readonly messagesOut: number;
 }
 
-export const GIGABIT: LinkProfile = { bytesPerSecond: 117e6, messageMs: 0.4 };
+/** Processor time that the mesh itself takes of a peer. */
+export interface Overheads {
+  /** Handing a tile to a kernel and taking its result back. */
+  readonly tileMs: number;
+  /** Sending or receiving one message, whatever its size. */
+  readonly messageMs: number;
+  /** Sending or receiving one byte. */
+  readonly byteMs: number;
+  /** Giving work to one participant, and hearing of it. */
+  readonly participantMs: number;
+}
 
-/** Handing a tile to a kernel and taking its result back. */
-const TILE_OVERHEAD_MS = 0.3;
+export const GIGABIT: LinkProfile = Object.freeze({ bytesPerSecond: 117e6, latencyMs: 0.2 });
+
+/** Measured on a core that does this many multiply-accumulates a second (x86-64, AVX-512, Node 24). */
+const REFERENCE_MACS_PER_SECOND = 60e9;
+const REFERENCE: Overheads = Object.freeze({ tileMs: 0.3, messageMs: 0.1, byteMs: 1e-6, participantMs: 0.3 });
+/** A faster kernel does not make JavaScript faster without end. */
+const MIN_SCALE = 0.5;
+
+/** Peers that compute slowly run JavaScript slowly: both are scaled alike, from what was measured on one machine. */
+export function overheadsOf({ macsPerSecond }: PeerProfile): Overheads {
+  const scale = Math.max(MIN_SCALE, REFERENCE_MACS_PER_SECOND / macsPerSecond);
+  return {
+    tileMs: REFERENCE.tileMs * scale,
+    messageMs: REFERENCE.messageMs * scale,
+    byteMs: REFERENCE.byteMs * scale,
+    participantMs: REFERENCE.participantMs * scale,
+  };
+}
+
 /**
  * Elementwise work and copies, and weights that are used once: bytes that memory moves while the kernel does one
  * multiply-accumulate. A fully connected layer of one image is bound by this alone.
  */
 const BYTES_PER_MAC = 0.35;
 const ELEMENT_TRAFFIC_BYTES = 8;
-/** Sending the plan to one participant and hearing that it is ready. */
-const PARTICIPANT_MS = 0.8;
 
 export const computeMs = (profile: PeerProfile, work: Work): number =>
-  TILE_OVERHEAD_MS +
+  overheadsOf(profile).tileMs +
   ((work.effectiveMacs + (work.elements * ELEMENT_TRAFFIC_BYTES + work.weightBytes) / BYTES_PER_MAC) /
     profile.macsPerSecond) *
     1000;
@@ -59,9 +85,18 @@ const PREPARED_BYTES_PER_SECOND = 150e6;
 
 export const prepareMs = (work: Work): number => (work.weightBytes / PREPARED_BYTES_PER_SECOND) * 1000;
 
-/** Links are full duplex: the busier direction counts, and messages cost processor time either way. */
-export const transferMs = (link: LinkProfile, traffic: Traffic): number =>
-  (Math.max(traffic.bytesIn, traffic.bytesOut) / link.bytesPerSecond) * 1000 +
-  (traffic.messagesIn + traffic.messagesOut) * link.messageMs;
+/** Processor time and time on the wire; the busier direction of a link counts, messages cost either way. */
+export const transferMs = (link: LinkProfile, overheads: Overheads, traffic: Traffic): number => {
+  const { bytesIn, bytesOut, messagesIn, messagesOut } = traffic;
+  if (messagesIn + messagesOut === 0) return 0;
+  return (
+    link.latencyMs +
+    (Math.max(bytesIn, bytesOut) / link.bytesPerSecond) * 1000 +
+    (messagesIn + messagesOut) * overheads.messageMs +
+    (bytesIn + bytesOut) * overheads.byteMs
+  );
+};
 
-export const setupMs = (participants: number): number => (participants <= 1 ? 0 : 2 + participants * PARTICIPANT_MS);
+/** Spreading a plan over so many participants, at the coordinator. */
+export const setupMs = (coordinator: PeerProfile, participants: number): number =>
+  participants <= 1 ? 0 : 2 + participants * overheadsOf(coordinator).participantMs;

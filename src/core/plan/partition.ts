@@ -42,13 +42,4 @@ export function partition(shape: Shape, cut: Cut, weights: readonly number[]): R
   return parts.every((part) => part.every((own) => length(own) > 0)) ? parts : undefined;
 }
 
-/** All the cuts into `parts` parts that are worth considering: one axis at a time, and grids of rows and columns. */
-export function candidateCuts(parts: number): Cut[] {
-  const cuts: Cut[] = [2, 1, 3, 0].map((axis) => ({ axes: [axis], counts: [parts] }));
-  for (let rows = 2; rows <= parts / 2; rows++) {
-    if (parts % rows === 0 && rows >= parts / rows) cuts.push({ axes: [2, 3], counts: [rows, parts / rows] });
-  }
-  return cuts;
-}
-
 export const WHOLE: Cut = { axes: [], counts: [] };

@@ -44,11 +44,12 @@ export interface Plan {
 
 const AXIS_NAMES = ['batch', 'channels', 'rows', 'columns', 'depth'];
 
-/** `4 stripes of rows`, `2x2 grid`, `whole`. */
+/** `4 stripes of rows`, `2x2 grid`, `7x3 parts of rows and channels`, `whole`. */
 export function describeCut(cut: Cut): string {
   const [axis, second] = cut.axes;
   if (axis === undefined) return 'whole';
-  if (second !== undefined) return `${cut.counts.join('x')} grid`;
+  if (axis === 2 && second === 3) return `${cut.counts.join('x')} grid`;
+  if (second !== undefined) return `${cut.counts.join('x')} parts of ${AXIS_NAMES[axis]} and ${AXIS_NAMES[second]}`;
   const name = AXIS_NAMES[axis] ?? `axis ${axis}`;
   return axis === 2 ? `${cut.counts[0]!} stripes of rows` : `${cut.counts[0]!} parts of ${name}`;
 }

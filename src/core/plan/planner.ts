@@ -6,7 +6,6 @@ import { setupMs, type LinkProfile, type PeerProfile } from '../cost/cost-model.
 import { MeshError } from '../errors.ts';
 import type { BoundGraph } from '../graph/bind.ts';
 import type { ModelId, PeerId } from '../ids.ts';
-import { candidateCuts } from './partition.ts';
 import { PLAN_SCHEMA, type Plan } from './plan.ts';
 import { PlanSearch } from './search.ts';
 
@@ -23,9 +22,10 @@ export interface PlanRequest {
   readonly isCold?: boolean;
 }
 
-/** More cuts than this along one axis leave parts too thin to be worth anything. */
-const DEGREES = [2, 4, 8, 12, 16, 24, 32];
+/** More participants than this leave parts too thin to be worth anything. */
 const MAX_DEGREE = 32;
+/** Shares of the peers to plan for: with fewer participants there are fewer to tell. */
+const DEGREE_SHARES = [1 / 4, 1 / 2, 1];
 /** Cutting must promise this much to be preferred to running whole, since a prediction is not a measurement. */
 const LEAST_GAIN = 1.15;
 
@@ -56,14 +56,12 @@ function participantsFor(peers: readonly PeerProfile[], coordinator: PeerProfile
   return peers.filter((peer, index) => index < degree - 1 || peer === coordinator);
 }
 
-function planFor(request: PlanRequest, participants: readonly PeerProfile[], canRunWhole: boolean): Plan | undefined {
+function planFor(request: PlanRequest, participants: readonly PeerProfile[], isFree: boolean): Plan | undefined {
   const result = new PlanSearch({
     bound: request.bound,
     participants,
-    coordinator: participants.findIndex(({ peer }) => peer === request.coordinator),
     link: request.link,
-    cuts: participants.length > 1 ? candidateCuts(participants.length) : [],
-    canRunWhole,
+    isFree,
     isCold: request.isCold ?? false,
   }).run();
   if (result === undefined) return undefined;
@@ -77,7 +75,7 @@ function planFor(request: PlanRequest, participants: readonly PeerProfile[], can
     inputs: Object.fromEntries(inputs) as Plan['inputs'],
     participants: participants.map((profile) => profile.peer),
     blocks: result.blocks,
-    predictedMs: result.predictedMs + setupMs(participants.length),
+    predictedMs: result.predictedMs + setupMs(participants[0]!, participants.length),
     singleMs: 0,
   };
 }
@@ -105,14 +103,9 @@ export function planRequest(request: PlanRequest): Plan {
   const single = planFor(request, isFastest ? [coordinator] : [peers[0]!, coordinator], true);
   if (single === undefined) throw new MeshError('INTERNAL', 'the graph has no plan even on one peer');
   const wanted = Math.min(request.parallelism, peers.length);
-  const degrees =
-    request.parallelism === 0
-      ? [...new Set([...DEGREES.filter((degree) => degree < peers.length), Math.min(peers.length, MAX_DEGREE)])].filter(
-          (degree) => degree > 1,
-        )
-      : wanted > 1
-        ? [wanted]
-        : [];
+  const most = Math.min(peers.length, MAX_DEGREE);
+  const shares = DEGREE_SHARES.map((share) => Math.ceil(most * share));
+  const degrees = new Set((request.parallelism === 0 ? shares : [wanted]).filter((degree) => degree > 1));
   let best = single;
   for (const degree of degrees) {
     const plan = planFor(request, participantsFor(peers, coordinator, degree), request.parallelism === 0);

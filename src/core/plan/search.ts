@@ -2,33 +2,39 @@
  * Dynamic programming over block boundaries. State: how the boundary tensor is laid out over the participants. Choice: where
  * the next block ends and how it is cut. Objective: the makespan of one request.
  */
-import { computeMs, prepareMs, transferMs, type LinkProfile, type PeerProfile } from '../cost/cost-model.ts';
-import { intersect, volume, wholeRegion, type Region } from '../geometry/region.ts';
+import {
+  computeMs,
+  overheadsOf,
+  transferMs,
+  type LinkProfile,
+  type Overheads,
+  type PeerProfile,
+} from '../cost/cost-model.ts';
+import { wholeRegion, type Region } from '../geometry/region.ts';
 import type { BoundGraph } from '../graph/bind.ts';
-import { BackwardWalk } from '../program/demand.ts';
+import { demandOf } from '../program/demand.ts';
 import { ELEMENT_BYTES } from '../tensor/data-type.ts';
 import { blockOutputs, chosenBoundaries } from './boundaries.ts';
-import { partition, WHOLE } from './partition.ts';
-import type { Block, Cut } from './plan.ts';
-
-/** Blocks of more boundaries than this are not considered, but for the whole graph at once. */
-const MAX_SPAN = 12;
+import { eachOverlap, toBoxes, type Boxes } from './boxes.ts';
+import { layoutsFor, type Layout } from './layout.ts';
+import { partition } from './partition.ts';
+import type { Block } from './plan.ts';
+import { segmentsEndingAt, type Segment } from './segment.ts';
 
 /** Time to plan grows with the square of this. */
 const MAX_BOUNDARIES = 48;
+/** Layouts of a boundary from which a search goes on: one that is far behind the best never catches up. */
+const BEAM = 8;
 /** Where cutting is asked for, a block that computes more than this many times its work does not count as cut. */
 const MAX_REDUNDANCY = 1.5;
 
 export interface SearchRequest {
   readonly bound: BoundGraph;
-  /** Those who may compute; part i of a cut goes to participant i. */
+  /** Those who may compute. */
   readonly participants: readonly PeerProfile[];
-  /** Index of the participant that holds the inputs and wants the outputs. */
-  readonly coordinator: number;
   readonly link: LinkProfile;
-  readonly cuts: readonly Cut[];
-  /** Whether blocks may as well run on one participant; otherwise as much as can be is cut. */
-  readonly canRunWhole: boolean;
+  /** Whether blocks may as well run on fewer participants, or on one; otherwise as much as can be is cut over all. */
+  readonly isFree: boolean;
   /** Whether programs have to be made ready first, so that the time for that counts. */
   readonly isCold: boolean;
 }
@@ -36,22 +42,6 @@ export interface SearchRequest {
 export interface SearchResult {
   readonly blocks: readonly Block[];
   readonly predictedMs: number;
-}
-
-/** Regions per part; a part that computes nothing is absent. */
-interface Layout {
-  readonly cut: Cut;
-  /** Participant of each part. */
-  readonly participants: readonly number[];
-}
-
-/** One block under one layout: what each part needs and how long it computes. */
-interface Segment {
-  readonly layout: number;
-  readonly computeMs: readonly number[];
-  readonly feeds: readonly ReadonlyMap<string, Region | null>[];
-  /** Multiply-accumulates of all parts together, overlap counted as often as it is computed. */
-  readonly macs: number;
 }
 
 /** The best way found to have everything up to a boundary computed, the boundary laid out in one way. */
@@ -63,6 +53,8 @@ interface State {
   readonly previous: number;
   readonly previousLayout: number;
   readonly segment: Segment;
+  /** Weights that each participant reads, in bytes. */
+  readonly weightBytes: Float64Array;
 }
 
 /** The one that evades less, or else takes less time; the first where they are equal. */
@@ -75,6 +67,12 @@ const better = <Kind extends { readonly evaded: number; readonly totalMs: number
   return isLess ? other : known;
 };
 
+/** The time of the last layout that is still worth going on from. */
+function limitOf(states: readonly (State | undefined)[]): number {
+  const times = states.flatMap((state) => (state === undefined ? [] : [state.totalMs])).sort((a, b) => a - b);
+  return times[BEAM - 1] ?? Infinity;
+}
+
 /** The last step that reads each value; never before the end for outputs of the graph. */
 function lastReaders({ readers, graph }: BoundGraph): Map<string, number> {
   const last = new Map<string, number>();
@@ -83,180 +81,222 @@ function lastReaders({ readers, graph }: BoundGraph): Map<string, number> {
   return last;
 }
 
+/** Multiply-accumulates of the steps before each, nothing computed twice. */
+function macsBefore({ steps }: BoundGraph): number[] {
+  const sums = [0];
+  for (const { bound } of steps) {
+    const own = bound === undefined ? 0 : (bound.rule.macs?.(bound.facts, wholeRegion(bound.facts.outputs[0]!)) ?? 0);
+    sums.push(sums.at(-1)! + own);
+  }
+  return sums;
+}
+
 export class PlanSearch {
   readonly #request: SearchRequest;
   readonly #ends: readonly number[];
   readonly #layouts: readonly Layout[];
+  readonly #overheads: readonly Overheads[];
   readonly #lastReaders: ReadonlyMap<string, number>;
+  readonly #macsBefore: readonly number[];
   readonly #partitions = new Map<string, Region[] | undefined>();
+  readonly #boxes = new Map<string, Boxes | undefined>();
+  /** Bytes in, bytes out, messages in, messages out of each participant, and of the world outside behind them. */
+  readonly #traffic: Float64Array;
 
   constructor(request: SearchRequest) {
+    const { bound, participants, isFree } = request;
     this.#request = request;
-    this.#ends = chosenBoundaries(request.bound, MAX_BOUNDARIES);
-    this.#lastReaders = lastReaders(request.bound);
-    const speeds = request.participants.map((profile) => profile.macsPerSecond);
-    const fastest =
-      speeds[request.coordinator]! * 1.2 >= Math.max(...speeds)
-        ? request.coordinator
-        : speeds.indexOf(Math.max(...speeds));
-    const all = request.participants.map((_, index) => index);
-    this.#layouts = [
-      { cut: WHOLE, participants: [fastest] },
-      ...request.cuts.map((cut) => ({ cut, participants: all })),
-    ];
+    this.#ends = chosenBoundaries(bound, MAX_BOUNDARIES);
+    this.#lastReaders = lastReaders(bound);
+    this.#macsBefore = macsBefore(bound);
+    this.#layouts = layoutsFor(bound, participants, isFree);
+    // Inputs come from outside and outputs go there; whoever that is, it is no slower than the first participant.
+    this.#overheads = [...participants, participants[0]!].map(overheadsOf);
+    this.#traffic = new Float64Array(this.#overheads.length * 4);
   }
 
   /** Regions of a tensor under a layout, or undefined where it cannot be cut so. */
   #regions(name: string, layout: number): Region[] | undefined {
     const key = `${layout}/${name}`;
     if (this.#partitions.has(key)) return this.#partitions.get(key);
-    const shape = this.#request.bound.shapes.get(name);
-    const { cut, participants } = this.#layouts[layout]!;
-    const weights = participants.map((index) => this.#request.participants[index]!.macsPerSecond);
+    const { bound, participants } = this.#request;
+    const shape = bound.shapes.get(name);
+    const { cut, participants: owners } = this.#layouts[layout]!;
+    const weights = owners.map((index) => participants[index]!.macsPerSecond);
     const regions = shape && partition(shape, cut, weights);
     this.#partitions.set(key, regions);
     return regions;
   }
 
-  /** For one end and one layout, the segments from every possible beginning (an index into `ends`, -1 for the start). */
+  #boxesOf(name: string, layout: number): Boxes | undefined {
+    const key = `${layout}/${name}`;
+    if (this.#boxes.has(key)) return this.#boxes.get(key);
+    const regions = this.#regions(name, layout);
+    const boxes = regions && toBoxes(regions);
+    this.#boxes.set(key, boxes);
+    return boxes;
+  }
+
   #segmentsEndingAt(end: number, layout: number): Map<number, Segment> {
-    const { bound, participants: profiles, isCold } = this.#request;
-    const owners = this.#layouts[layout]!.participants;
-    const last = this.#ends[end]!;
-    const walks = owners.map(() => new BackwardWalk(bound));
-    const segments = new Map<number, Segment>();
-    const hasOpaque = last >= bound.firstOpaque;
-    if (hasOpaque && layout !== 0) return segments;
-    let beginning = end - 1;
-    for (let index = last; index >= 0; index--) {
-      for (const name of bound.steps[index]!.node.outputs) {
-        if (name === '' || (this.#lastReaders.get(name) ?? -1) <= last) continue;
-        const regions = bound.shapes.has(name) ? this.#regions(name, layout) : walks.map(() => null);
-        if (regions === undefined) return segments;
-        for (const [part, walk] of walks.entries()) walk.want(name, regions[part]!);
-      }
-      // What declares nothing may answer differently when it is run twice: its block stays on one participant.
-      if (layout !== 0 && bound.steps[index]!.bound === undefined) break;
-      for (const walk of walks) walk.visit(index);
-      const isBeginning = beginning >= 0 ? this.#ends[beginning] === index - 1 : index === 0;
-      if (!isBeginning) continue;
-      segments.set(beginning, {
-        layout,
-        computeMs: walks.map(
-          (walk, part) => computeMs(profiles[owners[part]!]!, walk) + (isCold ? prepareMs(walk) : 0),
-        ),
-        feeds: walks.map((walk) => walk.feeds()),
-        macs: walks.reduce((sum, walk) => sum + walk.macs, 0),
-      });
-      beginning -= 1;
-      if (end - beginning > MAX_SPAN && beginning >= 0) {
-        if (layout !== 0) break;
-        // Only the whole graph at once is still of interest.
-        if (last !== bound.steps.length - 1) break;
-      }
-    }
-    return segments;
-  }
-
-  /** Who holds what of a tensor before a block that follows a boundary laid out as `layout`. */
-  #holders(name: string, layout: number): { readonly participant: number; readonly region: Region }[] {
-    const { bound, coordinator } = this.#request;
-    const shape = bound.shapes.get(name);
-    if (shape === undefined) return [];
-    if (!bound.producers.has(name)) return [{ participant: coordinator, region: wholeRegion(shape) }];
-    const regions = this.#regions(name, layout) ?? this.#regions(name, 0)!;
-    const owners = regions.length === 1 ? this.#layouts[0]!.participants : this.#layouts[layout]!.participants;
-    return regions.map((region, part) => ({ participant: owners[part]!, region }));
-  }
-
-  /** The time of the slowest participant to get what its part needs. */
-  #exchangeMs(before: number, segment: Segment): number {
-    const { participants, bound, link } = this.#request;
-    const traffic = participants.map(() => ({ bytesIn: 0, bytesOut: 0, messagesIn: 0, messagesOut: 0 }));
-    const owners = this.#layouts[segment.layout]!.participants;
-    const names = new Set(segment.feeds.flatMap((feeds) => [...feeds.keys()]));
-    for (const name of names) {
-      const elementBytes = ELEMENT_BYTES[bound.types.get(name) ?? 'float32'];
-      for (const { participant: holder, region: held } of this.#holders(name, before)) {
-        for (const [part, feeds] of segment.feeds.entries()) {
-          const reader = owners[part]!;
-          const needed = feeds.get(name);
-          if (needed == null || reader === holder) continue;
-          const bytes = volume(intersect(held, needed)) * elementBytes;
-          if (bytes === 0) continue;
-          traffic[reader]!.bytesIn += bytes;
-          traffic[reader]!.messagesIn += 1;
-          traffic[holder]!.bytesOut += bytes;
-          traffic[holder]!.messagesOut += 1;
-        }
-      }
-    }
-    return Math.max(...traffic.map((own) => transferMs(link, own)));
-  }
-
-  /** Bringing the outputs of the graph to the coordinator. */
-  #gatherMs(layout: number): number {
-    const { bound, coordinator } = this.#request;
-    const feeds = new Map(
-      bound.graph.outputs
-        .filter(({ name }) => bound.producers.has(name))
-        .map(({ name }) => [name, bound.shapes.has(name) ? wholeRegion(bound.shapes.get(name)!) : null] as const),
+    const { bound, participants, isCold } = this.#request;
+    return segmentsEndingAt(
+      {
+        bound,
+        profiles: participants,
+        isCold,
+        ends: this.#ends,
+        lastReaders: this.#lastReaders,
+        index: layout,
+        layout: this.#layouts[layout]!,
+        regions: (name) => this.#regions(name, layout),
+      },
+      end,
+      (first, last) => this.#macsBefore[last + 1]! - this.#macsBefore[first]!,
     );
-    const owners = this.#layouts[0]!.participants;
-    const own = owners[0] === coordinator ? feeds : new Map<string, Region | null>();
-    return owners[0] === coordinator
-      ? this.#exchangeMs(layout, { layout: 0, computeMs: [0], feeds: [own], macs: 0 })
-      : 0;
+  }
+
+  /** The time of the slowest participant to get what its part needs, the boundary before being laid out as `before`. */
+  #exchangeMs(before: number, feeds: ReadonlyMap<string, Boxes>, readers: readonly number[]): number {
+    const { bound } = this.#request;
+    const outside = this.#request.participants.length;
+    this.#traffic.fill(0);
+    for (const [name, needed] of feeds) {
+      const elementBytes = ELEMENT_BYTES[bound.types.get(name) ?? 'float32'];
+      if (!bound.producers.has(name)) {
+        const whole = this.#boxesOf(name, 0);
+        if (whole !== undefined) this.#count(whole, [outside], needed, readers, elementBytes);
+        continue;
+      }
+      // What lies further back may be laid out in another way: that is not followed.
+      const layout = this.#boxesOf(name, before) === undefined ? 0 : before;
+      const held = this.#boxesOf(name, layout);
+      if (held !== undefined) this.#count(held, this.#layouts[layout]!.participants, needed, readers, elementBytes);
+    }
+    return this.#slowestMs();
+  }
+
+  #count(held: Boxes, holders: readonly number[], needed: Boxes, readers: readonly number[], elementBytes: number) {
+    const traffic = this.#traffic;
+    eachOverlap(held, needed, (part, own, elements) => {
+      const holder = holders[part]! * 4;
+      const reader = readers[own]! * 4;
+      if (reader === holder) return;
+      traffic[reader]! += elements * elementBytes;
+      traffic[holder + 1]! += elements * elementBytes;
+      traffic[reader + 2]! += 1;
+      traffic[holder + 3]! += 1;
+    });
+  }
+
+  #slowestMs(): number {
+    const traffic = this.#traffic;
+    let slowest = 0;
+    for (let index = 0; index < this.#overheads.length; index++) {
+      const messagesIn = traffic[index * 4 + 2]!;
+      const messagesOut = traffic[index * 4 + 3]!;
+      if (messagesIn + messagesOut === 0) continue;
+      const own = { bytesIn: traffic[index * 4]!, bytesOut: traffic[index * 4 + 1]!, messagesIn, messagesOut };
+      slowest = Math.max(slowest, transferMs(this.#request.link, this.#overheads[index]!, own));
+    }
+    return slowest;
+  }
+
+  /** Bringing the outputs of the graph to whoever assembles them. */
+  #gatherMs(layout: number): number {
+    const { bound, participants } = this.#request;
+    const names = bound.graph.outputs.map(({ name }) => name).filter((name) => bound.producers.has(name));
+    const feeds = new Map(
+      names.flatMap((name) => {
+        const shape = bound.shapes.get(name);
+        return shape === undefined ? [] : [[name, toBoxes([wholeRegion(shape)])] as const];
+      }),
+    );
+    return this.#exchangeMs(layout, feeds, [participants.length]);
   }
 
   run(): SearchResult | undefined {
     // Nothing to compute: the outputs are inputs, or known beforehand.
     if (this.#ends.length === 0) return { blocks: [], predictedMs: 0 };
-    const best: (State | undefined)[][] = this.#ends.map(() => []);
-    for (const end of this.#ends.keys()) {
-      const bySegment = this.#layouts.map((_, layout) => this.#segmentsEndingAt(end, layout));
-      for (const [layout, segments] of bySegment.entries()) {
-        for (const [beginning, segment] of segments) {
-          const evaded = this.#evaded(segment, bySegment[0]!.get(beginning));
-          const state = this.#extend(best, beginning, segment, evaded);
-          if (state !== undefined) best[end]![layout] = better(best[end]![layout], state);
-        }
-      }
-    }
+    const best: (State | undefined)[][] = [];
+    for (const end of this.#ends.keys()) best.push(this.#statesAt(end, best));
     return this.#trace(best);
   }
 
+  /** By layout, the best way found to each; only the fastest of them when the search is free to choose. */
+  #statesAt(end: number, best: readonly (readonly (State | undefined)[])[]): (State | undefined)[] {
+    const fastest = best.map((states) => Math.min(...states.map((state) => state?.totalMs ?? Infinity)));
+    const candidates = [...this.#layouts.keys()].flatMap((layout) =>
+      [...this.#segmentsEndingAt(end, layout)].map(([beginning, segment]) => ({
+        beginning,
+        segment,
+        leastMs: segment.slowestMs + (beginning < 0 ? 0 : fastest[beginning]!),
+      })),
+    );
+    candidates.sort((a, b) => a.leastMs - b.leastMs);
+    const states: (State | undefined)[] = [];
+    for (const { beginning, segment, leastMs } of candidates) {
+      if (this.#request.isFree && leastMs > limitOf(states)) break;
+      const state = this.#extend(best, beginning, end, segment);
+      if (state !== undefined) states[segment.layout] = better(states[segment.layout], state);
+    }
+    const limit = this.#request.isFree ? limitOf(states) : Infinity;
+    return this.#layouts.map((_, layout) => {
+      const state = states[layout];
+      return state === undefined || state.totalMs > limit ? undefined : state;
+    });
+  }
+
   /** Multiply-accumulates that evade being cut, where that was asked for: run whole, or everywhere the same. */
-  #evaded(segment: Segment, whole: Segment | undefined): number {
-    if (this.#request.canRunWhole) return 0;
+  #evaded(segment: Segment, beginning: number, end: number): number {
+    if (this.#request.isFree) return 0;
     if (segment.layout === 0) return segment.macs + 1;
-    const isRedundant = whole !== undefined && segment.macs > MAX_REDUNDANCY * whole.macs;
-    return isRedundant ? segment.macs - whole.macs : 0;
+    const first = beginning < 0 ? 0 : this.#ends[beginning]! + 1;
+    const own = this.#macsBefore[this.#ends[end]! + 1]! - this.#macsBefore[first]!;
+    return segment.macs > MAX_REDUNDANCY * own ? segment.macs - own : 0;
+  }
+
+  /** Weights of all blocks so far, by participant; undefined where somebody's would exceed its memory. */
+  #weightBytes(before: State | undefined, segment: Segment): Float64Array | undefined {
+    const { participants } = this.#request;
+    const bytes = before === undefined ? new Float64Array(participants.length) : before.weightBytes.slice();
+    for (const [part, participant] of this.#layouts[segment.layout]!.participants.entries()) {
+      bytes[participant]! += segment.weightBytes[part]!;
+      if (bytes[participant]! > participants[participant]!.memoryBudgetBytes) return undefined;
+    }
+    return bytes;
   }
 
   #extend(
-    best: readonly (State | undefined)[][],
+    best: readonly (readonly (State | undefined)[])[],
     beginning: number,
+    end: number,
     segment: Segment,
-    evaded: number,
   ): State | undefined {
-    const slowest = Math.max(...segment.computeMs);
+    const evaded = this.#evaded(segment, beginning, end);
+    const readers = this.#layouts[segment.layout]!.participants;
     if (beginning < 0) {
-      const totalMs = this.#exchangeMs(0, segment) + slowest;
-      return { evaded, totalMs, previous: -1, previousLayout: 0, segment };
+      const weightBytes = this.#weightBytes(undefined, segment);
+      if (weightBytes === undefined) return undefined;
+      const totalMs = this.#exchangeMs(0, segment.feeds(), readers) + segment.slowestMs;
+      return { evaded, totalMs, previous: -1, previousLayout: 0, segment, weightBytes };
     }
     let found: State | undefined;
     for (const [previousLayout, state] of best[beginning]!.entries()) {
       if (state === undefined) continue;
-      const least = { ...state, evaded: state.evaded + evaded, totalMs: state.totalMs + slowest };
-      if (found !== undefined && better(found, least) === found) continue;
-      const totalMs = least.totalMs + this.#exchangeMs(previousLayout, segment);
-      found = better(found, { evaded: least.evaded, totalMs, previous: beginning, previousLayout, segment });
+      const least = { evaded: state.evaded + evaded, totalMs: state.totalMs + segment.slowestMs };
+      if (found !== undefined && better<{ evaded: number; totalMs: number }>(found, least) === found) continue;
+      const totalMs = least.totalMs + this.#exchangeMs(previousLayout, segment.feeds(), readers);
+      if (found !== undefined && better<{ evaded: number; totalMs: number }>(found, { ...least, totalMs }) === found) {
+        continue;
+      }
+      const weightBytes = this.#weightBytes(state, segment);
+      if (weightBytes === undefined) continue;
+      found = { ...least, totalMs, previous: beginning, previousLayout, segment, weightBytes };
     }
     return found;
   }
 
-  #trace(best: readonly (State | undefined)[][]): SearchResult | undefined {
+  #trace(best: readonly (readonly (State | undefined)[])[]): SearchResult | undefined {
     let end = this.#ends.length - 1;
     const finals = best[end]!.flatMap((state, layout) =>
       state === undefined ? [] : [{ layout, evaded: state.evaded, totalMs: state.totalMs + this.#gatherMs(layout) }],
@@ -274,20 +314,20 @@ export class PlanSearch {
     return { blocks, predictedMs: winner.totalMs };
   }
 
-  #block(state: State, end: number): Block {
+  #block({ previous, segment }: State, end: number): Block {
     const { bound } = this.#request;
-    const first = state.previous < 0 ? 0 : this.#ends[state.previous]! + 1;
+    const first = previous < 0 ? 0 : this.#ends[previous]! + 1;
     const range = { first, last: this.#ends[end]! };
-    const { layout } = state.segment;
+    const { layout } = segment;
     const { cut, participants } = this.#layouts[layout]!;
     const names = blockOutputs(bound, range);
-    const parts = participants.map((participant, part) => ({
-      participant,
-      outputs: Object.fromEntries(
+    const parts = participants.map((participant, part) => {
+      const outputs = Object.fromEntries(
         names.map((name) => [name, bound.shapes.has(name) ? this.#regions(name, layout)![part]! : null]),
-      ),
-      predictedMs: state.segment.computeMs[part]!,
-    }));
+      );
+      const work = demandOf(bound, range, new Map(Object.entries(outputs)));
+      return { participant, outputs, predictedMs: computeMs(this.#request.participants[participant]!, work) };
+    });
     return { ...range, cut, parts };
   }
 }

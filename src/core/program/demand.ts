@@ -35,7 +35,11 @@ export interface Demand {
   /** Needed of each weight. */
   readonly weights: ReadonlyMap<string, Region>;
   readonly macs: number;
+  /** The same, each weighted by how much slower thin regions run. */
+  readonly effectiveMacs: number;
   readonly elements: number;
+  /** Of all weights needed. */
+  readonly weightBytes: number;
 }
 
 /** The regions demanded so far, by value; null stands for a whole value of unknown shape. */
@@ -122,6 +126,8 @@ export class BackwardWalk {
   elements = 0;
   /** Multiply-accumulates, each weighted by how much slower thin regions run. */
   effectiveMacs = 0;
+  /** Of all weights needed so far. */
+  weightBytes = 0;
   readonly #bound: BoundGraph;
   readonly #ledger: Ledger;
 
@@ -136,7 +142,10 @@ export class BackwardWalk {
 
   #needWeight(name: string, region: Region): void {
     const old = this.weights.get(name);
-    this.weights.set(name, old === undefined ? region : hull(old, region));
+    const needed = old === undefined ? region : hull(old, region);
+    const elementBytes = ELEMENT_BYTES[this.#bound.graph.weights.get(name)!.type];
+    this.weightBytes += (volume(needed) - (old === undefined ? 0 : volume(old))) * elementBytes;
+    this.weights.set(name, needed);
   }
 
   #needWhole(name: string): void {
@@ -174,15 +183,6 @@ export class BackwardWalk {
     this.elements += volume(region);
   }
 
-  /** Of all weights needed so far. */
-  get weightBytes(): number {
-    let bytes = 0;
-    for (const [name, region] of this.weights) {
-      bytes += volume(region) * ELEMENT_BYTES[this.#bound.graph.weights.get(name)!.type];
-    }
-    return bytes;
-  }
-
   /** Needed so far of each value that no walked step produces (weights and constants excepted). */
   feeds(): Map<string, Region | null> {
     return new Map(this.#ledger.entries());
@@ -202,8 +202,9 @@ export function demandOf(bound: BoundGraph, range: StepRange, wanted: ReadonlyMa
       throw new MeshError('INTERNAL', `value "${name}" is not computed by steps ${range.first} to ${range.last}`);
     }
   }
-  const { steps, produced, weights, macs, elements } = walk;
-  return { steps: steps.toReversed(), feeds: walk.feeds(), produced, weights, macs, elements };
+  const { steps, produced, weights, macs, effectiveMacs, elements, weightBytes } = walk;
+  const feeds = walk.feeds();
+  return { steps: steps.toReversed(), feeds, produced, weights, macs, effectiveMacs, elements, weightBytes };
 }
 
 /** Whether a demanded region is just what is held of the value. */

@@ -87,7 +87,7 @@ describe('core/plan', () => {
   });
 
   it('gives a faster peer more rows', () => {
-    const made = plan(vgg, peers(30, 10));
+    const made = plan(vgg, peers(30, 10), 0, 2);
     const rows = made.blocks[0]!.parts.map((part) => length(Object.values(part.outputs)[0]![2]!));
     assert.deepEqual(made.participants, ['peer-0', 'peer-1']);
     assert.ok(rows[0]! >= 2 * rows[1]!, rows.join(' and '));
