@@ -1,11 +1,12 @@
 /**
- * Who computes what: for each sensible number of participants the best way to cut, and of these the fastest. Running whole on
- * one peer is one of the answers, and is given when cutting does not pay.
+ * Who computes what: for each sensible number of participants the best way to cut, and of these the fastest while all requests
+ * under way are served alike. Running whole on one peer is one of the answers, and is given when cutting does not pay.
  */
 import { setupMs, type LinkProfile, type PeerProfile } from '../cost/cost-model.ts';
 import { MeshError } from '../errors.ts';
 import type { BoundGraph } from '../graph/bind.ts';
 import type { ModelId, PeerId } from '../ids.ts';
+import { byteLength } from '../tensor/tensor.ts';
 import { PLAN_SCHEMA, type Plan } from './plan.ts';
 import { PlanSearch } from './search.ts';
 
@@ -20,6 +21,8 @@ export interface PlanRequest {
   readonly parallelism: number;
   /** Whether the answer is waited for and nothing is prepared, as after a loss: then the time to prepare counts. */
   readonly isCold?: boolean;
+  /** Requests under way in the mesh, this one included; 1 unless told. The more there are, the fewer peers each gets. */
+  readonly concurrency?: number;
 }
 
 /** More participants than this leave parts too thin to be worth anything. */
@@ -49,35 +52,47 @@ export function levelled(peers: readonly PeerProfile[]): PeerProfile[] {
   return rounded.sort((a, b) => b.macsPerSecond - a.macsPerSecond || (a.peer < b.peer ? -1 : 1));
 }
 
-/** The fastest `degree` peers, the coordinator among them: what it computes need not travel. */
-function participantsFor(peers: readonly PeerProfile[], coordinator: PeerProfile, degree: number): PeerProfile[] {
-  const fastest = peers.slice(0, degree);
-  if (fastest.includes(coordinator)) return fastest;
-  return peers.filter((peer, index) => index < degree - 1 || peer === coordinator);
+/**
+ * The peers that a coordinator cuts for: the mesh is dealt into groups of about `degree`, each with its share of fast peers,
+ * and a coordinator works with its own group. So all coordinators of a group make the same plan, whose programs and weights
+ * are in place already, and requests of different groups do not meet.
+ */
+function groupOf(peers: readonly PeerProfile[], coordinator: PeerProfile, degree: number): PeerProfile[] {
+  const groups = Math.max(1, Math.floor(peers.length / degree));
+  const own = peers.indexOf(coordinator) % groups;
+  return peers.filter((_, index) => index % groups === own).slice(0, degree);
 }
 
+/** A coordinator that is slow leaves what is not cut to one of the fastest peers, each to another. */
+function soloist(peers: readonly PeerProfile[], coordinator: PeerProfile): PeerProfile {
+  const fastest = peers.filter(({ macsPerSecond }) => macsPerSecond === peers[0]!.macsPerSecond);
+  return fastest.includes(coordinator) ? coordinator : fastest[peers.indexOf(coordinator) % fastest.length]!;
+}
+
+/** Where weights do not fit as they come, plans that keep fewer of them per peer are looked for, in so many steps. */
+const THRIFT_STEPS = [0, 0.25, 1, 4];
+
+/** @param isFree whether fewer parts than participants will do. Undefined where the weights do not fit. */
 function planFor(request: PlanRequest, participants: readonly PeerProfile[], isFree: boolean): Plan | undefined {
-  const result = new PlanSearch({
-    bound: request.bound,
-    participants,
-    link: request.link,
-    isFree,
-    isCold: request.isCold ?? false,
-  }).run();
-  if (result === undefined) return undefined;
-  const inputs = request.bound.graph.inputs.map(({ name }) => [
-    name,
-    { type: request.bound.types.get(name)!, shape: request.bound.shapes.get(name)! },
-  ]);
-  return {
-    schema: PLAN_SCHEMA,
-    modelId: request.modelId,
-    inputs: Object.fromEntries(inputs) as Plan['inputs'],
-    participants: participants.map((profile) => profile.peer),
-    blocks: result.blocks,
-    predictedMs: result.predictedMs + setupMs(participants[0]!, participants.length),
-    singleMs: 0,
-  };
+  const { bound, link, isCold = false } = request;
+  for (const thrift of THRIFT_STEPS) {
+    const result = new PlanSearch({ bound, participants, link, isFree, isCold, thrift }).run();
+    if (result === undefined) continue;
+    const inputs = bound.graph.inputs.map(({ name }) => [
+      name,
+      { type: bound.types.get(name)!, shape: bound.shapes.get(name)! },
+    ]);
+    return {
+      schema: PLAN_SCHEMA,
+      modelId: request.modelId,
+      inputs: Object.fromEntries(inputs) as Plan['inputs'],
+      participants: participants.map((profile) => profile.peer),
+      blocks: result.blocks,
+      predictedMs: result.predictedMs + setupMs(participants[0]!, participants.length),
+      singleMs: 0,
+    };
+  }
+  return undefined;
 }
 
 /** Only those participants that compute something, renumbered. */
@@ -92,27 +107,58 @@ function withoutIdle(plan: Plan): Plan {
   return { ...plan, blocks, participants: busy.map((index) => plan.participants[index]!) };
 }
 
-/** @throws MeshError UNAVAILABLE when there is nobody to compute. */
+/** One way of answering: a plan, and how long it takes while all requests under way are answered in the same way. */
+interface Offer {
+  readonly plan: Plan;
+  readonly sharedMs: number;
+}
+
+/** With more requests under way than there are groups of this size, each group works on several. */
+const sharedMs = (plan: Plan, degree: number, peers: number, concurrency: number): number =>
+  plan.predictedMs * Math.max(1, (concurrency * degree) / peers);
+
+/** Numbers of participants to look at. */
+function degreesFor({ parallelism, concurrency = 1 }: PlanRequest, peers: number): number[] {
+  if (parallelism !== 0) return [Math.min(parallelism, peers)].filter((degree) => degree > 1);
+  const most = Math.min(peers, MAX_DEGREE);
+  const shares = DEGREE_SHARES.map((share) => Math.ceil(most * share));
+  const own = Math.min(most, Math.floor(peers / concurrency));
+  return [...new Set([...shares, own, 2 * own])].filter((degree) => degree > 1 && degree <= most);
+}
+
+/** @throws MeshError UNAVAILABLE when there is nobody to compute, or the weights fit nowhere. */
 export function planRequest(request: PlanRequest): Plan {
   const peers = levelled(request.peers);
+  const { concurrency = 1, parallelism } = request;
   const coordinator = peers.find(({ peer }) => peer === request.coordinator);
   if (coordinator === undefined) {
     throw new MeshError('UNAVAILABLE', 'the coordinator is not among the peers that may compute');
   }
-  const isFastest = coordinator.macsPerSecond === peers[0]!.macsPerSecond;
-  const single = planFor(request, isFastest ? [coordinator] : [peers[0]!, coordinator], true);
-  if (single === undefined) throw new MeshError('INTERNAL', 'the graph has no plan even on one peer');
-  const wanted = Math.min(request.parallelism, peers.length);
-  const most = Math.min(peers.length, MAX_DEGREE);
-  const shares = DEGREE_SHARES.map((share) => Math.ceil(most * share));
-  const degrees = new Set((request.parallelism === 0 ? shares : [wanted]).filter((degree) => degree > 1));
-  let best = single;
-  for (const degree of degrees) {
-    const plan = planFor(request, participantsFor(peers, coordinator, degree), request.parallelism === 0);
+  const solo = soloist(peers, coordinator);
+  const single = planFor(request, [solo], true);
+  const roomy = { ...solo, memoryBudgetBytes: Infinity };
+  const singleMs = (single ?? planFor(request, [roomy], true))?.predictedMs ?? Infinity;
+  const isForced = parallelism !== 0;
+  let best = single && { plan: single, sharedMs: sharedMs(single, 1, peers.length, concurrency) };
+  for (const degree of degreesFor(request, peers.length)) {
+    const group = groupOf(peers, coordinator, degree);
+    const plan = planFor(request, group, !isForced);
     if (plan === undefined) continue;
-    const isForced = request.parallelism !== 0;
-    const threshold = best === single ? LEAST_GAIN : 1;
-    if (isForced || plan.predictedMs * threshold < best.predictedMs) best = plan;
+    const offer: Offer = { plan, sharedMs: sharedMs(plan, group.length, peers.length, concurrency) };
+    const threshold = best?.plan === single ? LEAST_GAIN : 1;
+    if (isForced || best === undefined || offer.sharedMs * threshold < best.sharedMs) best = offer;
   }
-  return withoutIdle({ ...best, singleMs: single.predictedMs });
+  if (best === undefined) throw tooLarge(request);
+  return withoutIdle({ ...best.plan, singleMs });
+}
+
+function tooLarge({ bound, peers }: PlanRequest): MeshError {
+  const weights = [...bound.graph.weights.values()].reduce((sum, own) => sum + byteLength(own.type, own.shape), 0);
+  const most = Math.max(...peers.map(({ memoryBudgetBytes }) => memoryBudgetBytes));
+  const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;
+  return new MeshError(
+    'UNAVAILABLE',
+    `the weights of this model take ${megabytes(weights)} and do not fit ${peers.length} peers of at most ${megabytes(most)} each: ` +
+      'add peers, or raise memory.budgetBytes',
+  );
 }

@@ -37,6 +37,8 @@ export interface SearchRequest {
   readonly isFree: boolean;
   /** Whether programs have to be made ready first, so that the time for that counts. */
   readonly isCold: boolean;
+  /** What weights cost beyond their time: so many times the whole work for a peer's memory full of them. */
+  readonly thrift: number;
 }
 
 export interface SearchResult {
@@ -229,7 +231,7 @@ export class PlanSearch {
       [...this.#segmentsEndingAt(end, layout)].map(([beginning, segment]) => ({
         beginning,
         segment,
-        leastMs: segment.slowestMs + (beginning < 0 ? 0 : fastest[beginning]!),
+        leastMs: this.#costMs(segment) + (beginning < 0 ? 0 : fastest[beginning]!),
       })),
     );
     candidates.sort((a, b) => a.leastMs - b.leastMs);
@@ -244,6 +246,18 @@ export class PlanSearch {
       const state = states[layout];
       return state === undefined || state.totalMs > limit ? undefined : state;
     });
+  }
+
+  /** Time of the slowest part, and what its weights are made to cost. */
+  #costMs(segment: Segment): number {
+    return segment.slowestMs + this.#thriftMs(segment);
+  }
+
+  #thriftMs({ weightShare }: Segment): number {
+    const { thrift, participants } = this.#request;
+    return thrift === 0
+      ? 0
+      : ((thrift * this.#macsBefore.at(-1)!) / participants[0]!.macsPerSecond) * 1000 * weightShare;
   }
 
   /** Multiply-accumulates that evade being cut, where that was asked for: run whole, or everywhere the same. */
@@ -277,13 +291,13 @@ export class PlanSearch {
     if (beginning < 0) {
       const weightBytes = this.#weightBytes(undefined, segment);
       if (weightBytes === undefined) return undefined;
-      const totalMs = this.#exchangeMs(0, segment.feeds(), readers) + segment.slowestMs;
+      const totalMs = this.#exchangeMs(0, segment.feeds(), readers) + this.#costMs(segment);
       return { evaded, totalMs, previous: -1, previousLayout: 0, segment, weightBytes };
     }
     let found: State | undefined;
     for (const [previousLayout, state] of best[beginning]!.entries()) {
       if (state === undefined) continue;
-      const least = { evaded: state.evaded + evaded, totalMs: state.totalMs + segment.slowestMs };
+      const least = { evaded: state.evaded + evaded, totalMs: state.totalMs + this.#costMs(segment) };
       if (found !== undefined && better<{ evaded: number; totalMs: number }>(found, least) === found) continue;
       const totalMs = least.totalMs + this.#exchangeMs(previousLayout, segment.feeds(), readers);
       if (found !== undefined && better<{ evaded: number; totalMs: number }>(found, { ...least, totalMs }) === found) {
@@ -304,14 +318,15 @@ export class PlanSearch {
     const winner = finals.reduce<(typeof finals)[number] | undefined>(better, undefined);
     if (winner === undefined) return undefined;
     const blocks: Block[] = [];
-    let layout = winner.layout;
+    let { layout, totalMs: predictedMs } = winner;
     while (end >= 0) {
       const state = best[end]![layout]!;
+      predictedMs -= this.#thriftMs(state.segment);
       blocks.unshift(this.#block(state, end));
       end = state.previous;
       layout = state.previousLayout;
     }
-    return { blocks, predictedMs: winner.totalMs };
+    return { blocks, predictedMs };
   }
 
   #block({ previous, segment }: State, end: number): Block {

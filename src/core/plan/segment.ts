@@ -14,6 +14,8 @@ export interface Segment {
   readonly feeds: () => ReadonlyMap<string, Boxes>;
   /** Weights that each part reads, in bytes. */
   readonly weightBytes: readonly number[];
+  /** The most that any part's weights take of its peer's memory, as a share. */
+  readonly weightShare: number;
   /** Multiply-accumulates of all parts together, overlap counted as often as it is computed. */
   readonly macs: number;
 }
@@ -132,6 +134,9 @@ function segmentOf(request: SegmentRequest, { samples, walks, regions, shape }: 
     feeds: () =>
       (feeds ??= new Map([...new Set(sampled.flatMap((own) => [...own.keys()]))].map((name) => [name, feedsOf(name)]))),
     weightBytes: standIn.map((own) => weightBytes[own]!),
+    weightShare: Math.max(
+      ...standIn.map((own, part) => weightBytes[own]! / profiles[layout.participants[part]!]!.memoryBudgetBytes),
+    ),
     macs,
   };
 }

@@ -6,6 +6,7 @@ import { length } from '../../../../src/core/geometry/interval.ts';
 import { bindGraph, type BoundGraph } from '../../../../src/core/graph/bind.ts';
 import type { Graph } from '../../../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId } from '../../../../src/core/ids.ts';
+import { demandOf } from '../../../../src/core/program/demand.ts';
 import { deriveDataflow } from '../../../../src/core/plan/dataflow.ts';
 import type { Plan } from '../../../../src/core/plan/plan.ts';
 import { levelled, planRequest } from '../../../../src/core/plan/planner.ts';
@@ -26,7 +27,13 @@ const peers = (...speeds: readonly number[]): PeerProfile[] =>
     memoryBudgetBytes: 1e9,
   }));
 
-const plan = (bound: BoundGraph, profiles: readonly PeerProfile[], coordinator = 0, parallelism = 0): Plan =>
+const plan = (
+  bound: BoundGraph,
+  profiles: readonly PeerProfile[],
+  coordinator = 0,
+  parallelism = 0,
+  concurrency = 1,
+): Plan =>
   planRequest({
     bound,
     modelId: MODEL,
@@ -34,7 +41,19 @@ const plan = (bound: BoundGraph, profiles: readonly PeerProfile[], coordinator =
     coordinator: asPeerId(`peer-${coordinator}`),
     link: GIGABIT,
     parallelism,
+    concurrency,
   });
+
+/** Weights that each participant of a plan reads, in bytes. */
+function weightBytes(bound: BoundGraph, made: Plan): number[] {
+  const bytes = made.participants.map(() => 0);
+  for (const block of made.blocks) {
+    for (const { participant, outputs } of block.parts) {
+      bytes[participant]! += demandOf(bound, block, new Map(Object.entries(outputs))).weightBytes;
+    }
+  }
+  return bytes;
+}
 
 describe('core/plan', () => {
   const lenet = bind(lenet5Graph());
@@ -77,13 +96,34 @@ describe('core/plan', () => {
     );
   });
 
-  it('cuts the same regions for the same peers whoever coordinates', () => {
-    const [one, other] = [0, 3].map((coordinator) => plan(vgg, peers(10, 10, 10, 10), coordinator, 4));
-    const regions = (made: Plan): unknown =>
-      made.blocks
-        .filter((block) => block.parts.length > 1)
-        .map((block) => block.parts.map((part) => [made.participants[part.participant], part.outputs]));
-    assert.deepEqual(regions(one!), regions(other!));
+  it('makes the same plan for the same peers whoever coordinates', () => {
+    assert.deepEqual(plan(vgg, peers(10, 10, 10, 10), 0, 4), plan(vgg, peers(10, 10, 10, 10), 3, 4));
+  });
+
+  it('gives each request fewer peers the more requests are under way, in groups that do not meet', () => {
+    const boards = peers(...new Array<number>(24).fill(10));
+    const counts = [1, 2, 4, 8, 48].map((concurrency) => plan(vgg, boards, 0, 0, concurrency).participants.length);
+    assert.deepEqual(
+      counts,
+      counts.toSorted((a, b) => b - a),
+    );
+    assert.equal(counts.at(-1), 1);
+    const groups = boards.map((_, coordinator) => plan(vgg, boards, coordinator, 0, 4).participants);
+    assert.ok(groups.every((group, coordinator) => group.includes(asPeerId(`peer-${coordinator}`))));
+    const distinct = [...new Set(groups.map((group) => group.join()))].flatMap((group) => group.split(','));
+    assert.equal(new Set(distinct).size, distinct.length);
+  });
+
+  it('keeps the weights of every peer within its memory, where no single one could hold them', () => {
+    const boards = peers(...new Array<number>(8).fill(10)).map((own) => ({ ...own, memoryBudgetBytes: 150e6 }));
+    const made = plan(vgg, boards);
+    checkPlan(vgg, made);
+    assert.ok(Math.max(...weightBytes(vgg, made)) <= 150e6);
+  });
+
+  it('refuses a model whose weights fit no division of it, and says what would help', () => {
+    const boards = peers(10, 10).map((own) => ({ ...own, memoryBudgetBytes: 150e6 }));
+    assert.throws(() => plan(vgg, boards), { code: 'UNAVAILABLE', message: /554 MB.*2 peers.*150 MB.*memory/ });
   });
 
   it('gives a faster peer more rows', () => {
