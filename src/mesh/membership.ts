@@ -76,7 +76,7 @@ export interface MembershipEvents {
   /** Its connection dropped or it fell silent; it may come back. Move its running work. */
   readonly lost: [peer: PeerId, cause: 'disconnected' | 'silent' | 'restarted'];
   readonly down: [peer: PeerId, reason: DownReason];
-  /** The view or the state of any member changed. */
+  /** The state of any member changed, or one came or went. */
   readonly change: [];
 }
 
@@ -95,7 +95,8 @@ export class Membership {
   readonly #queue: MembershipEvent[] = [];
   #state: MembershipState;
   #local: Heartbeat;
-  #view: View;
+  /** Worked out when it is asked for: most changes are of no interest to anybody. */
+  #view: View | undefined;
   #stops: (() => void)[] = [];
   #isStepping = false;
 
@@ -105,7 +106,6 @@ export class Membership {
     this.self = asPeerId(options.host.peerId.toString());
     this.#local = { ...options.local, sequence: 0, ...this.#usage() };
     this.#state = beginMembership({ ...MEMBERSHIP_DEFAULTS, mesh, version }, performance.now());
-    this.#view = this.#look();
     this.#roundTrips = createRoundTrips(options.host.services.ping);
     this.#emitter.setMaxListeners(0);
   }
@@ -142,7 +142,7 @@ export class Membership {
 
   /** Alive members, this peer included when it is. */
   view(): View {
-    return this.#view;
+    return (this.#view ??= viewOf(this.#state.members.values(), { peer: this.self, heartbeat: this.#local }));
   }
 
   stateOf(peer: PeerId): MemberState | undefined {
@@ -192,8 +192,10 @@ export class Membership {
   setLocal(changes: Partial<Omit<Heartbeat, 'sequence' | 'mesh' | 'version' | 'startedAtMs'>>): void {
     const before = this.#local.state;
     this.#local = { ...this.#local, ...changes };
-    if (this.#local.state !== before) this.#feed({ kind: 'announce' });
-    this.#refresh(this.#local.state !== before);
+    this.#view = undefined;
+    if (this.#local.state === before) return;
+    this.#feed({ kind: 'announce' });
+    this.#emitter.emit('change');
   }
 
   /** A message of another protocol came from the peer: it is alive, however late its next heartbeat is. */
@@ -214,7 +216,7 @@ export class Membership {
 
   #tick(): void {
     this.#feed({ kind: 'tick' });
-    this.#roundTrips.measure(this.#view.members.flatMap(({ peer }) => (peer === this.self ? [] : [peer])));
+    this.#roundTrips.measure(this.view().members.flatMap(({ peer }) => (peer === this.self ? [] : [peer])));
   }
 
   /** One event at a time: what an effect causes waits until all effects of the step are done. */
@@ -227,8 +229,9 @@ export class Membership {
         const before = this.#state;
         const [state, effects] = stepMembership(before, next, performance.now());
         this.#state = state;
+        if (state.members !== before.members) this.#view = undefined;
         for (const effect of effects) this.#perform(effect);
-        if (state.members !== before.members) this.#refresh(hasNewState(before, state));
+        if (state.members !== before.members && hasNewState(before, state)) this.#emitter.emit('change');
       }
     } finally {
       this.#isStepping = false;
@@ -239,17 +242,14 @@ export class Membership {
     const { host, logger } = this.#options;
     switch (effect.kind) {
       case 'up':
-        this.#refresh(false);
         logger.info({ peer: effect.peer, name: this.#nameOf(effect.peer) }, 'member up');
         this.#emitter.emit('up', effect.peer);
         break;
       case 'lost':
-        this.#refresh(false);
         logger.warn({ peer: effect.peer, name: this.#nameOf(effect.peer), cause: effect.cause }, 'member lost');
         this.#emitter.emit('lost', effect.peer, effect.cause);
         break;
       case 'down':
-        this.#refresh(false);
         logger.info({ peer: effect.peer, name: this.#nameOf(effect.peer), reason: effect.reason }, 'member down');
         this.#emitter.emit('down', effect.peer, effect.reason);
         if (effect.reason === 'left') host.services.discovery.rest(effect.peer);
@@ -277,6 +277,7 @@ export class Membership {
   async #sendHeartbeat(to: readonly PeerId[]): Promise<void> {
     const { health, logger } = this.#options;
     this.#local = { ...this.#local, sequence: this.#local.sequence + 1, ...this.#usage() };
+    this.#view = undefined;
     const message = { kind: 'heartbeat', ...this.#local } as const;
     try {
       const failures = await health.broadcast(to, message, AbortSignal.timeout(SEND_TIMEOUT_MS));
@@ -288,16 +289,6 @@ export class Membership {
 
   #nameOf(peer: PeerId): string {
     return this.#state.members.get(peer)?.heartbeat?.name ?? '';
-  }
-
-  #look(): View {
-    return viewOf(this.#state.members.values(), { peer: this.self, heartbeat: this.#local });
-  }
-
-  #refresh(isChanged: boolean): void {
-    const { hash } = this.#view;
-    this.#view = this.#look();
-    if (isChanged || this.#view.hash !== hash) this.#emitter.emit('change');
   }
 }
 

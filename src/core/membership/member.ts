@@ -47,6 +47,8 @@ export interface MembershipSettings extends PatienceSettings {
   readonly mesh: string;
   readonly version: string;
   readonly heartbeatMs: number;
+  /** A member heard of so recently need not be noted again: messages come by the hundred. */
+  readonly hearAgainMs: number;
   /** A member whose last connection closed has failed when it is not back by then. */
   readonly reconnectMs: number;
   /** A stranger that has not introduced itself by then is disconnected. */
@@ -67,6 +69,7 @@ export interface MembershipSettings extends PatienceSettings {
 
 export const MEMBERSHIP_DEFAULTS = Object.freeze({
   heartbeatMs: 1_000,
+  hearAgainMs: 250,
   minSuspectMs: 2_000,
   maxSuspectMs: 5_000,
   reconnectMs: 1_000,

@@ -258,7 +258,9 @@ export function stepMembership(state: MembershipState, event: MembershipEvent, n
     case 'heartbeat':
       return set(hear(member, event.heartbeat, nowMs, settings));
     case 'heard':
-      return isClosed(member) || !member.isConnected ? [state, []] : set([{ ...member, heardMs: nowMs }, []]);
+      return isClosed(member) || !member.isConnected || nowMs - member.heardMs < settings.hearAgainMs
+        ? [state, []]
+        : set([{ ...member, heardMs: nowMs }, []]);
     case 'goodbye':
       return isClosed(member) ? [state, []] : set(close(member, 'left', nowMs));
     case 'violation':

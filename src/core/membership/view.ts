@@ -12,7 +12,10 @@ export interface ViewMember {
 export interface View {
   /** Alive members and, when it is alive, this peer; by peer id. */
   readonly members: readonly ViewMember[];
-  /** 16 hexadecimal digits: who is there, since when, how fast and with how much memory. Not what they hold or do. */
+  /**
+   * 16 hexadecimal digits: who is there, since when, how fast and with how much memory. Not what they hold or do. Worked
+   * out when it is first asked for.
+   */
   readonly hash: string;
 }
 
@@ -24,10 +27,20 @@ export function viewOf(members: Iterable<Member>, self: ViewMember): View {
   );
   if (self.heartbeat.state === 'alive') alive.push(self);
   alive.sort((a, b) => (a.peer < b.peer ? -1 : 1));
-  const text = alive
+  let hash: string | undefined;
+  return {
+    members: alive,
+    get hash() {
+      return (hash ??= hashOf(alive));
+    },
+  };
+}
+
+function hashOf(members: readonly ViewMember[]): string {
+  const text = members
     .map(({ peer, heartbeat: { startedAtMs, macsPerSecond, memoryBudgetBytes } }) =>
       [peer, startedAtMs, macsPerSecond, memoryBudgetBytes].join(' '),
     )
     .join('\n');
-  return { members: alive, hash: hex(hash32(text, 1)) + hex(hash32(text, 2)) };
+  return hex(hash32(text, 1)) + hex(hash32(text, 2));
 }

@@ -336,6 +336,15 @@ describe('core/membership', () => {
     );
   });
 
+  it('notes a member heard of a moment ago only now and then, since messages come by the hundred', () => {
+    const state = play(up);
+    const { heardMs } = state.members.get(a)!;
+    const heard: MembershipEvent = { kind: 'heard', peer: a };
+    assert.equal(stepMembership(state, heard, heardMs + settings.hearAgainMs - 1)[0], state);
+    const [later] = stepMembership(state, heard, heardMs + settings.hearAgainMs);
+    assert.equal(later.members.get(a)!.heardMs, heardMs + settings.hearAgainMs);
+  });
+
   it('never fails nor suspects a connected member that is heard at least every 1.4 s', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 1_400 }), { maxLength: 60 }), (pauses) => {
