@@ -11,8 +11,11 @@ import type { SessionDefinition } from './session-definition.ts';
 type Outcome = PromiseWithResolvers<KernelRun | undefined>;
 export type SpawnWorker = (options: WorkerOptions) => Worker;
 
-const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
-export const spawnWorker: SpawnWorker = (options) => new Worker(SCRIPT, options);
+/** Starts the `worker` module that lies beside another one. @param beside that module's `import.meta.url`. */
+export const workerBeside = (beside: string): SpawnWorker => {
+  const script = new URL(beside.endsWith('.ts') ? './worker.ts' : './worker.js', beside);
+  return (options) => new Worker(script, options);
+};
 
 /** A run takes seconds at most; a thread that does not end is left to the end of the process. */
 const CLOSE_DEADLINE_MS = 60_000;
