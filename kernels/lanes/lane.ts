@@ -89,7 +89,7 @@ export class Lane {
     this.#worker = worker;
     worker.on('message', (reply: Reply) => this.#settle(reply));
     worker.on('error', (error) => {
-      if (this.#worker === worker) this.#lose(`its thread failed: ${String(error)}`);
+      if (this.#worker === worker) this.#lose(`its thread failed: ${String(error)}`, error);
     });
     worker.on('exit', (code) => {
       dropGuard(guard);
@@ -109,11 +109,11 @@ export class Lane {
     else outcome?.reject(new MeshError(reply.code, reply.message));
   }
 
-  #lose(reason: string): void {
+  #lose(reason: string, cause?: unknown): void {
     this.#worker = null;
     const lost = [...this.#pending.values()];
     this.#pending.clear();
     for (const outcome of lost)
-      outcome.reject(new MeshError('KERNEL_FAILED', `the kernel lost a run: ${reason}; try again`));
+      outcome.reject(new MeshError('KERNEL_FAILED', `the kernel lost a run: ${reason}; try again`, { cause }));
   }
 }

@@ -18,7 +18,7 @@ export interface Backend {
   /** Starts the thread of a lane, which serves it with this runtime. */
   readonly spawn: SpawnWorker;
   readonly weightAccess: WeightAccess;
-  readonly memoryBytes?: number;
+  readonly memoryBytes: number;
 }
 
 export interface PoolOptions {
@@ -64,7 +64,7 @@ export class LanePool implements Kernel {
 
   constructor(backend: Backend, options: Partial<PoolOptions>) {
     const { lanes, threadsPerLane, maxQueuedRuns } = { ...POOL_DEFAULTS, ...options };
-    const { name, spawn, weightAccess, memoryBytes = Infinity } = backend;
+    const { name, spawn, weightAccess, memoryBytes } = backend;
     this.name = name;
     this.memoryBytes = memoryBytes;
     this.#weightAccess = weightAccess;

@@ -18,6 +18,7 @@ import { fromSessionTensor, toSessionTensor } from './session-tensors.ts';
 export interface Runtime {
   readonly Tensor: TensorConstructor;
   /**
+   * Any failure counts as one of the model, but for a MeshError.
    * @param held weights that the model refers to by location, to be handed over in memory.
    * @param threads that a run is to use.
    */
@@ -51,6 +52,7 @@ export function serveLane(runtime: Runtime): void {
     try {
       sessions.set(definition.session, await runtime.open(definition, held, threads));
     } catch (cause) {
+      if (cause instanceof MeshError) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new MeshError('INVALID_MODEL', `ONNX Runtime cannot execute program ${definition.session}: ${reason}`, {
         cause,
@@ -106,6 +108,7 @@ export function serveLane(runtime: Runtime): void {
       const { tensors, buffers } = toTransfer(result.outputs);
       port.postMessage({ id, ok: true, run: { ...result, outputs: tensors } } satisfies Reply, [...buffers]);
     } catch (error) {
+      if (isTrap(error)) throw error;
       const { code, message } = toMeshError(error, 'KERNEL_FAILED');
       port.postMessage({ id, ok: false, code, message } satisfies Reply);
     }
@@ -116,6 +119,13 @@ export function serveLane(runtime: Runtime): void {
     last = last.then(() => answer(request));
   });
 }
+
+/**
+ * A trap leaves the memory of a WebAssembly runtime as it was in the middle of something. It ends the thread, in whose place
+ * the lane starts another.
+ */
+const isTrap = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'RuntimeError' || (error instanceof MeshError && isTrap(error.cause)));
 
 function readHeld({ held, weightPath }: SessionDefinition): ReadonlyMap<string, Tensor> {
   if (held.length === 0 || weightPath === null) return new Map();

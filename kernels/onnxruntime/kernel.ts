@@ -11,4 +11,4 @@ export const spawnNative: SpawnWorker = workerBeside(import.meta.url);
 
 /** @param spawn starts the thread of a lane; given by tests only. */
 export const createOnnxRuntimeKernel = (options: Partial<PoolOptions> = {}, spawn: SpawnWorker = spawnNative): Kernel =>
-  new LanePool({ name: 'onnxruntime', spawn, weightAccess: 'mapped' }, options);
+  new LanePool({ name: 'onnxruntime', spawn, weightAccess: 'mapped', memoryBytes: Infinity }, options);

@@ -17,13 +17,7 @@ const PRODUCT = program('product', [node('MatMul', ['x', 'x'], 'y')]);
 const square = (): Map<string, Tensor> => new Map([['x', counting([1, 1, 1024, 1024])]]);
 const pair = (): Map<string, Tensor> => new Map([['x', counting([1, 1, 1, 2])]]);
 
-const FRAGILE = `
-  const { parentPort } = require('node:worker_threads');
-  parentPort.on('message', ({ id, command }) => {
-    if (command.kind === 'run') throw new Error('out of memory');
-    parentPort.postMessage({ id, ok: true });
-  });
-`;
+const TRAPPING = new URL('./trapping-worker.ts', import.meta.url);
 
 export interface LaneOptions {
   readonly lanes?: number;
@@ -55,10 +49,10 @@ export function laneConformance(
       return kernel;
     }
 
-    /** With a first thread that prepares anything and dies of its first run. (Real ones must not be killed while they work.) */
+    /** With a first thread that prepares anything and traps at its first run. (Real ones must not be killed while they work.) */
     async function openFragile(): Promise<Kernel> {
       const kernel = makeKernel({}, (setup) => {
-        const worker = workers.length === 0 ? new Worker(FRAGILE, { eval: true }) : spawn(setup);
+        const worker = workers.length === 0 ? new Worker(TRAPPING, setup) : spawn(setup);
         workers.push(worker);
         return worker;
       });
