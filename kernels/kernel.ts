@@ -1,6 +1,7 @@
 /**
  * The kernel port: whatever executes programs. Implementations: `onnxruntime/` (native), `wasm/` (the same runtime in
- * WebAssembly), `reference/` (plain loops, the oracle of the tests). `open.ts` chooses. They never see a network, a plan or a tile: a program, its feeds, its outputs.
+ * WebAssembly), `reference/` (plain loops, the oracle of the tests); `open.ts` chooses one. They never see a network, a plan
+ * or a tile: a program, its feeds, its outputs.
  */
 import type { Program } from '../src/core/program/program.ts';
 import type { Tensor } from '../src/core/tensor/tensor.ts';

@@ -21,6 +21,7 @@ export interface VerifyOptions {
 }
 
 const MAX_WARNING = 2000;
+
 /** Longest that all cuts together may take. */
 const VERIFY_MS = 6 * 60 * 60_000;
 
