@@ -26,7 +26,8 @@ export default defineConfig({
   // Boards on one network find each other by multicast DNS. Where a switch or VLAN drops multicast, list every board:
   // discovery: { mdns: true, bootstrap: ['192.168.1.11:4001', '192.168.1.12:4001'] },
 
-  // Lanes compute tiles side by side; 0 takes as many as fit the cores.
+  // The kernel is 'onnxruntime', or 'wasm', which is several times slower, where the native binary does not load; 'auto'
+  // finds out. Lanes compute tiles side by side, each with so many threads ('wasm': one); 0 is one lane, a thread per core.
   // kernel: { name: 'auto', lanes: 0, threads: 0 },
 
   // Weights and feature maps together. Default: half of the machine's memory.

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InferenceSession, Tensor as SessionTensor } from 'onnxruntime-node';
-import { MAX_PREPACKED_WEIGHT_BYTES } from '../kernels/onnxruntime/session-definition.ts';
+import { MAX_PREPACKED_WEIGHT_BYTES } from '../kernels/lanes/session-definition.ts';
 import { decodeModel } from '../models/onnx/decode.ts';
 import type { Graph } from '../src/core/graph/graph.ts';
 import { byteLength, float32Values, fromFloat32, type Tensor } from '../src/core/tensor/tensor.ts';

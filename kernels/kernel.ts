@@ -1,6 +1,7 @@
 /**
- * The kernel port: whatever executes programs. Implementations: `onnxruntime/` (native), `reference/` (plain loops, the
- * oracle of the tests). They never see a network, a plan or a tile: a program, its feeds, its outputs.
+ * The kernel port: whatever executes programs. Implementations: `onnxruntime/` (native), `wasm/` (the same runtime in
+ * WebAssembly), `reference/` (plain loops, the oracle of the tests); `open.ts` chooses one. They never see a network, a plan
+ * or a tile: a program, its feeds, its outputs.
  */
 import type { Program } from '../src/core/program/program.ts';
 import type { Tensor } from '../src/core/tensor/tensor.ts';
@@ -21,8 +22,10 @@ export interface KernelRun {
 }
 
 export interface Kernel {
-  /** `onnxruntime`, `reference`: shown to people, used in profiles. */
+  /** `onnxruntime`, `wasm`, `reference`: shown to people. */
   readonly name: string;
+  /** What programs and their runs may take together; infinite where the machine alone sets the limit. */
+  readonly memoryBytes: number;
 
   /**
    * Makes a program ready to run. Preparing the same key again is free.

@@ -5,9 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { createOnnxRuntimeKernel } from '../kernels/onnxruntime/kernel.ts';
-import type { Kernel } from '../kernels/kernel.ts';
-import { createReferenceKernel } from '../kernels/reference/kernel.ts';
+import { openKernel } from '../kernels/open.ts';
 import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
 import { election, type ElectionService } from '../protocols/election/service.ts';
 import { health, type HealthService } from '../protocols/health/service.ts';
@@ -64,11 +62,6 @@ async function programVersion(): Promise<string> {
   return '0.0.0';
 }
 
-function createKernel({ name, lanes, threads }: ResolvedConfig['kernel']): Kernel {
-  if (name === 'reference') return createReferenceKernel();
-  return createOnnxRuntimeKernel({ lanes: lanes || 1, threadsPerLane: threads || availableParallelism() });
-}
-
 /** Undoes steps in the opposite order, whatever becomes of each. */
 class Undo {
   readonly #steps: (() => unknown)[] = [];
@@ -116,8 +109,13 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   const privateKey = await loadIdentity(config.data);
   const store = await ModelStore.open(config.data, (error) => logger.warn({ code: error.code }, error.message));
   undo.add(() => store.close());
-  const kernel = createKernel(config.kernel);
+  const { name, lanes, threads } = config.kernel;
+  const kernel = await openKernel(
+    { name, lanes: lanes || 1, threadsPerLane: threads || availableParallelism() },
+    (message) => logger.warn({ actor: 'kernel' }, message),
+  );
   undo.add(() => kernel.close());
+  const memoryBudgetBytes = Math.min(config.memory.budgetBytes, kernel.memoryBytes);
 
   const host = await createHost<Services>({
     privateKey,
@@ -139,7 +137,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
       state: 'joining',
       startedAtMs: Date.now(),
       macsPerSecond: 0,
-      memoryBudgetBytes: config.memory.budgetBytes,
+      memoryBudgetBytes,
       queueDepth: 0,
       activeRequests: 0,
       models: [],
@@ -172,7 +170,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     plans: services.plan,
     pieces: services.pieces,
     models: library,
-    shelf: new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, config.memory.budgetBytes / 2)),
+    shelf: new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, memoryBudgetBytes / 2)),
     planner,
     clock: SYSTEM_CLOCK,
     logger,
@@ -203,7 +201,8 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   replicator.start();
   undo.add(() => replicator.stop());
 
-  const self = { id: asPeerId(host.peerId.toString()), name: config.name, mesh: config.mesh, version };
+  const id = asPeerId(host.peerId.toString());
+  const self = { id, name: config.name, mesh: config.mesh, version, kernel: kernel.name };
   const port = createPeerPort({
     self,
     membership,

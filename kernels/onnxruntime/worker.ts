@@ -1,119 +1,19 @@
-/**
- * The thread of one lane: opens sessions and runs them. The runtime blocks its thread for as long as it works, which is
- * why it has one of its own. Requests are carried out one after the other, in the order in which they came.
- */
-import { parentPort, workerData } from 'node:worker_threads';
-import { InferenceSession, type Tensor as SessionTensor } from 'onnxruntime-node';
-import { MeshError, toMeshError } from '../../src/core/errors.ts';
-import type { Tensor } from '../../src/core/tensor/tensor.ts';
-import type { KernelRun } from '../kernel.ts';
-import { discard, toTransfer } from '../transfer.ts';
-import { readSlices } from '../weight-slice.ts';
-import { insideRuntime } from './exit-guard.ts';
-import type { Command, LaneSetup, Reply, Request } from './messages.ts';
-import type { SessionDefinition } from './session-definition.ts';
-import { fromSessionTensor, toSessionTensor } from './session-tensors.ts';
+/** The thread of a lane with the native ONNX Runtime. */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { serveLane, sessionOptions } from '../lanes/thread.ts';
 
-/** Errors are thrown; the runtime need not print them as well. */
-const LOG_FATAL = 4;
-
-const { threads, guard } = workerData as LaneSetup;
-const port = parentPort!;
-const sessions = new Map<string, InferenceSession>();
-
-async function prepare(definition: SessionDefinition): Promise<void> {
-  const held = readHeld(definition);
-  try {
-    const session = await InferenceSession.create(definition.model, {
-      graphOptimizationLevel: 'all',
+serveLane({
+  Tensor,
+  open: (definition, held, threads) =>
+    InferenceSession.create(definition.model, {
+      ...sessionOptions(definition, held, {
+        // A lane that waits must leave the core to the others.
+        intra_op: { allow_spinning: '0' },
+        ...(definition.weightFolder === null
+          ? {}
+          : { model_external_initializers_file_folder_path: definition.weightFolder }),
+      }),
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
-      executionMode: 'sequential',
-      logSeverityLevel: LOG_FATAL,
-      externalData: [...held].map(([path, { bytes }]) => ({ path, data: bytes })),
-      extra: {
-        session: {
-          // A lane that waits must leave the core to the others.
-          intra_op: { allow_spinning: '0' },
-          disable_prepacking: definition.isPrepacked ? '0' : '1',
-          ...(definition.weightFolder === null
-            ? {}
-            : { model_external_initializers_file_folder_path: definition.weightFolder }),
-        },
-      },
-    });
-    sessions.set(definition.session, session);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new MeshError('INVALID_MODEL', `ONNX Runtime cannot execute program ${definition.session}: ${reason}`, {
-      cause,
-    });
-  }
-}
-
-function readHeld({ held, weightPath }: SessionDefinition): ReadonlyMap<string, Tensor> {
-  if (held.length === 0 || weightPath === null) return new Map();
-  const tensors = readSlices(
-    weightPath,
-    held.map(({ slice }) => slice),
-  );
-  return new Map(held.map(({ location }, index) => [location, tensors[index]!]));
-}
-
-async function run(name: string, inputs: ReadonlyMap<string, Tensor>): Promise<KernelRun> {
-  const session = sessions.get(name);
-  if (session === undefined) {
-    throw new MeshError('KERNEL_FAILED', `program ${name} is no longer prepared; prepare it again`);
-  }
-  const feeds: Record<string, SessionTensor> = {};
-  for (const [name, tensor] of inputs) feeds[name] = toSessionTensor(name, tensor);
-  const start = performance.now();
-  const results = await session.run(feeds, { logSeverityLevel: LOG_FATAL });
-  const computeMs = performance.now() - start;
-  discard(inputs);
-  const outputs = Object.entries(results).map(([name, result]) => [name, fromSessionTensor(name, result)] as const);
-  return { outputs: new Map(outputs), computeMs };
-}
-
-async function release(name: string): Promise<void> {
-  const session = sessions.get(name);
-  sessions.delete(name);
-  await session?.release();
-}
-
-async function execute(command: Command): Promise<KernelRun | undefined> {
-  switch (command.kind) {
-    case 'prepare':
-      await prepare(command.definition);
-      return undefined;
-    case 'run':
-      return run(command.session, command.inputs);
-    case 'release':
-      await release(command.session);
-      return undefined;
-    case 'close':
-      for (const name of [...sessions.keys()]) await release(name);
-      port.close();
-      return undefined;
-  }
-}
-
-async function answer({ id, command }: Request): Promise<void> {
-  try {
-    const result = await insideRuntime(guard, () => execute(command));
-    if (result === undefined) {
-      port.postMessage({ id, ok: true } satisfies Reply);
-      return;
-    }
-    const { tensors, buffers } = toTransfer(result.outputs);
-    port.postMessage({ id, ok: true, run: { ...result, outputs: tensors } } satisfies Reply, [...buffers]);
-  } catch (error) {
-    const { code, message } = toMeshError(error, 'KERNEL_FAILED');
-    port.postMessage({ id, ok: false, code, message } satisfies Reply);
-  }
-}
-
-let last = Promise.resolve();
-port.on('message', (request: Request) => {
-  last = last.then(() => answer(request));
+    }),
 });

@@ -25,6 +25,7 @@ export function createReferenceKernel(): Kernel {
   };
   return {
     name: 'reference',
+    memoryBytes: Infinity,
     async prepare(program, weights, signal) {
       throwIfCancelled(signal);
       throwIfClosed();

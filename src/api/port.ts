@@ -87,7 +87,14 @@ export interface InferResult {
 }
 
 export interface PeerPort {
-  readonly self: { readonly id: PeerId; readonly name: string; readonly mesh: string; readonly version: string };
+  readonly self: {
+    readonly id: PeerId;
+    readonly name: string;
+    readonly mesh: string;
+    readonly version: string;
+    /** What computes: `onnxruntime`, `wasm` or `reference`. */
+    readonly kernel: string;
+  };
   /** May take requests: joined, kernels up, not draining. */
   ready(): boolean;
   members(): readonly MemberView[];

@@ -22,10 +22,11 @@ export interface MeshConfig {
     readonly bootstrap: readonly string[];
   };
   readonly kernel: {
-    readonly name: 'auto' | 'onnxruntime' | 'reference';
+    /** `auto`: `onnxruntime`, and `wasm` where that does not load. `reference` is for tests. */
+    readonly name: 'auto' | 'onnxruntime' | 'wasm' | 'reference';
     /** Tiles computed at the same time; 0: one. Each lane has sessions of its own. */
     readonly lanes: number;
-    /** Threads of each lane; 0: one for each core. */
+    /** Threads of each lane of `onnxruntime`; 0: one for each core. The other kernels use one. */
     readonly threads: number;
   };
   readonly memory: {

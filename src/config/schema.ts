@@ -45,7 +45,7 @@ const ENTRIES = {
   ),
   kernel: v.optional(
     section({
-      name: v.optional(oneOf(['auto', 'onnxruntime', 'reference'])),
+      name: v.optional(oneOf(['auto', 'onnxruntime', 'wasm', 'reference'])),
       lanes: v.optional(integer(0, 256)),
       threads: v.optional(integer(0, 256)),
     }),

@@ -106,7 +106,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
   return {
     requests,
     imports,
-    self: { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0' },
+    self: { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0', kernel: 'wasm' },
     ready: () => options.isReady ?? true,
     members: () => options.members ?? [member()],
     models: () => Promise.resolve([view('double')]),

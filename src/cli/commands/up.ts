@@ -56,9 +56,12 @@ export async function upCommand(terminal: Terminal, options: UpOptions, startPee
     overrides: toOverrides(options),
     ...(config === undefined ? {} : { configFile: config }),
   });
-  const { id, name, mesh } = peer.self;
-  if (options.json) writeJson(terminal, 'up/1', { event: 'ready', name, mesh, api: peer.apiUrl, id });
-  else terminal.out(`tilemesh peer ${clean(name)} ready: mesh ${clean(mesh)}, api ${peer.apiUrl}, id ${id}\n`);
+  const { id, name, mesh, kernel } = peer.self;
+  if (options.json) writeJson(terminal, 'up/1', { event: 'ready', name, mesh, kernel, api: peer.apiUrl, id });
+  else {
+    const place = `mesh ${clean(mesh)}, kernel ${kernel}, api ${peer.apiUrl}, id ${id}`;
+    terminal.out(`tilemesh peer ${clean(name)} ready: ${place}\n`);
+  }
   await aborted(terminal.interrupted);
   await stopWithin(peer, STOP_MS);
 }

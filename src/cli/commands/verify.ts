@@ -2,9 +2,9 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createOnnxRuntimeKernel } from '../../../kernels/onnxruntime/kernel.ts';
 import { readPackage, type ModelPackage } from '../../../models/package.ts';
 import type { WeightFile } from '../../../kernels/kernel.ts';
+import { openKernel } from '../../../kernels/open.ts';
 import { MeshError } from '../../core/errors.ts';
 import { verifyModel, type VerifyReport } from '../../verify/verify.ts';
 import { progressLine } from '../progress.ts';
@@ -20,6 +20,8 @@ export interface VerifyOptions {
   readonly json?: true;
 }
 
+const MAX_WARNING = 2000;
+
 /** Longest that all cuts together may take. */
 const VERIFY_MS = 6 * 60 * 60_000;
 
@@ -28,8 +30,9 @@ export async function verifyCommand(terminal: Terminal, file: string, options: V
   const signal = AbortSignal.any([terminal.interrupted, AbortSignal.timeout(VERIFY_MS)]);
   const { inputs, note } = await verifyInputs(source.graph, options);
   if (note !== undefined) terminal.err(`${note}\n`);
+  const warn = (message: string): void => terminal.err(`${clean(message, MAX_WARNING)}\n`);
+  const kernel = await openKernel({ name: 'auto', lanes: 1, threadsPerLane: 1 }, warn);
   const folder = await mkdtemp(join(tmpdir(), 'tilemesh-verify-'));
-  const kernel = createOnnxRuntimeKernel();
   const progress = progressLine(terminal);
   try {
     const weights = await writeWeights(source, join(folder, 'weights.bin'));

@@ -1,8 +1,8 @@
-/** A process of its own that exits with code 3 in the middle of a run. */
-import { createOnnxRuntimeKernel } from '../../../kernels/onnxruntime/kernel.ts';
+/** A process of its own that exits with code 3 in the middle of a run of the kernel that its argument names. */
+import { KERNELS, type KernelName } from './ports.ts';
 import { counting, never, node, program } from './programs.ts';
 
-const kernel = createOnnxRuntimeKernel({ lanes: 2 });
+const kernel = KERNELS[process.argv[2] as KernelName]({ lanes: 2 });
 await kernel.prepare(program('product', [node('MatMul', ['x', 'x'], 'y')]), null, never());
 const run = (size: number): Promise<unknown> =>
   kernel.run('product', new Map([['x', counting([1, 1, size, size])]]), never());

@@ -233,7 +233,7 @@ describe('command line', () => {
       const start: StartPeer = (request) => {
         requests.push(request);
         queueMicrotask(() => interruption.abort());
-        const self = { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0' };
+        const self = { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0', kernel: 'wasm' };
         const stop = (): Promise<void> => Promise.resolve(void (isStopped = true));
         return Promise.resolve({ self, apiUrl: 'http://127.0.0.1:8470', stop });
       };
@@ -252,7 +252,7 @@ describe('command line', () => {
       ];
       const { code, out } = await tilemesh(args, { start, interruption });
       assert.equal(code, 0);
-      assert.equal(out, `tilemesh peer kitchen ready: mesh home, api http://127.0.0.1:8470, id ${SELF}\n`);
+      assert.equal(out, `tilemesh peer kitchen ready: mesh home, kernel wasm, api http://127.0.0.1:8470, id ${SELF}\n`);
       assert.equal(isStopped, true);
       assert.deepEqual(requests, [
         {

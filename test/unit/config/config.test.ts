@@ -107,7 +107,7 @@ describe('config', () => {
     [{ listen: 4001 }, /listen must be an object, not 4001/],
     [{ mesh: 'My Mesh' }, /mesh must be 1 to 32 lower-case letters, digits or hyphens/],
     [{ name: '../up' }, /name must be 1 to 63 letters/],
-    [{ kernel: { name: 'cuda' } }, /kernel\.name must be one of auto, onnxruntime, reference, not "cuda"/],
+    [{ kernel: { name: 'cuda' } }, /kernel\.name must be one of auto, onnxruntime, wasm, reference, not "cuda"/],
     [{ discovery: { bootstrap: ['nowhere'] } }, /discovery\.bootstrap\.0 must be HOST:PORT or a multiaddress/],
     [{ name: '', mesh: '' }, /name must be.*; mesh must be/],
     ['text', /the configuration must be an object/],

@@ -71,6 +71,7 @@ describe('verification of a model', () => {
     let runs = 0;
     const liar: Kernel = {
       name: 'liar',
+      memoryBytes: Infinity,
       prepare: (...parameters) => kernel.prepare(...parameters),
       release: (key) => kernel.release(key),
       close: () => Promise.resolve(),

@@ -1,5 +1,5 @@
 /** Tensors as ONNX Runtime wants them, and back, over the same bytes. */
-import { Tensor as SessionTensor } from 'onnxruntime-node';
+import type { Tensor as SessionTensor, TensorConstructor } from 'onnxruntime-web';
 import { MeshError } from '../../src/core/errors.ts';
 import { isDataType, type DataType } from '../../src/core/tensor/data-type.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
@@ -24,17 +24,22 @@ const hasView = (type: DataType): type is keyof typeof VIEWS => Object.hasOwn(VI
 
 /**
  * `bytes` have to start at a multiple of the element size.
+ * @param Tensor the class of the runtime's own package.
  * @throws MeshError KERNEL_FAILED for element types that the runtime does not take as inputs.
  */
-export function toSessionTensor(name: string, { type, shape, bytes }: Tensor): SessionTensor {
+export function toSessionTensor(
+  Tensor: TensorConstructor,
+  name: string,
+  { type, shape, bytes }: Tensor,
+): SessionTensor {
   if (!hasView(type)) {
     throw new MeshError('KERNEL_FAILED', `input "${name}" is ${type}, which ONNX Runtime does not take as an input`);
   }
   const View = VIEWS[type];
   const elements = new View(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / View.BYTES_PER_ELEMENT);
-  if (type !== 'float16') return new SessionTensor(type, elements as Float32Array, shape);
+  if (type !== 'float16') return new Tensor(type, elements as Float32Array, shape);
   // Where there is a Float16Array the library makes one of the elements, which its native part then takes for empty.
-  return Object.assign(new SessionTensor('uint16', elements as Uint16Array, shape), { type });
+  return Object.assign(new Tensor('uint16', elements as Uint16Array, shape), { type });
 }
 
 /** @throws MeshError KERNEL_FAILED for element types that are not of fixed size. */

@@ -1,10 +1,11 @@
 /**
  * What a worker needs to open a session for a program: the model's bytes, and where its weights are.
  *
- * - Slices that are one run of bytes in the weight file are external data at their place in that file, which the runtime
- *   maps into memory. Offsets need no alignment. Nothing is read that is not used, and what is read can be dropped again.
- * - Where any slice is not, all are read by the worker and handed over in memory: several times cheaper than inside the
- *   model's bytes.
+ * - Slices that are one run of bytes in the weight file are external data at their place in that file, which a runtime with
+ *   access to files maps into memory. Offsets need no alignment. Nothing is read that is not used, and what is read can be
+ *   dropped again.
+ * - Where any slice is not, or the runtime has no access to files, all are read by the worker and handed over in memory:
+ *   several times cheaper than inside the model's bytes.
  * - Matrix products with large weights are not pre-packed. Packing copies them out of the mapped file: 25088 x 4096 in one
  *   thread took 2.2 s to open, 850 MB at its peak, 390 MB for good and 21 ms a run; without, 58 ms, no memory of its own
  *   and 14 ms a run. The rule looks at whole weights, so that all cuts of a network are computed alike: row shards of such
@@ -37,10 +38,18 @@ export interface SessionDefinition {
 /** Weights of matrix products from this size on are bound by memory when one row is multiplied: packing gains nothing. */
 export const MAX_PREPACKED_WEIGHT_BYTES = 8 << 20;
 
-export function defineSession(session: string, program: Program, weights: WeightFile | null): SessionDefinition {
+/** Whether a runtime maps weight files into memory, or is handed what the worker has read. */
+export type WeightAccess = 'mapped' | 'held';
+
+export function defineSession(
+  session: string,
+  program: Program,
+  weights: WeightFile | null,
+  access: WeightAccess,
+): SessionDefinition {
   const held: HeldSlice[] = [];
   // The runtime takes external data either all from files or all from memory.
-  const isMapped = weights !== null && [...program.weights.values()].every(isContiguous);
+  const isMapped = access === 'mapped' && weights !== null && [...program.weights.values()].every(isContiguous);
   const model = encodeProgram(program, (_name, slice) => {
     if (isMapped) {
       const location = basename(weights.path);

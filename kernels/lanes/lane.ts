@@ -11,8 +11,11 @@ import type { SessionDefinition } from './session-definition.ts';
 type Outcome = PromiseWithResolvers<KernelRun | undefined>;
 export type SpawnWorker = (options: WorkerOptions) => Worker;
 
-const SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
-export const spawnWorker: SpawnWorker = (options) => new Worker(SCRIPT, options);
+/** Starts the `worker` module that lies beside another one. @param beside that module's `import.meta.url`. */
+export const workerBeside = (beside: string): SpawnWorker => {
+  const script = new URL(beside.endsWith('.ts') ? './worker.ts' : './worker.js', beside);
+  return (options) => new Worker(script, options);
+};
 
 /** A run takes seconds at most; a thread that does not end is left to the end of the process. */
 const CLOSE_DEADLINE_MS = 60_000;
@@ -86,7 +89,7 @@ export class Lane {
     this.#worker = worker;
     worker.on('message', (reply: Reply) => this.#settle(reply));
     worker.on('error', (error) => {
-      if (this.#worker === worker) this.#lose(`its thread failed: ${String(error)}`);
+      if (this.#worker === worker) this.#lose(`its thread failed: ${String(error)}`, error);
     });
     worker.on('exit', (code) => {
       dropGuard(guard);
@@ -106,11 +109,11 @@ export class Lane {
     else outcome?.reject(new MeshError(reply.code, reply.message));
   }
 
-  #lose(reason: string): void {
+  #lose(reason: string, cause?: unknown): void {
     this.#worker = null;
     const lost = [...this.#pending.values()];
     this.#pending.clear();
     for (const outcome of lost)
-      outcome.reject(new MeshError('KERNEL_FAILED', `the kernel lost a run: ${reason}; try again`));
+      outcome.reject(new MeshError('KERNEL_FAILED', `the kernel lost a run: ${reason}; try again`, { cause }));
   }
 }
