@@ -58,7 +58,7 @@ export type Answer =
 export const VALUES_SHOWN = 64;
 
 export function summarise(name: string, tensor: Tensor): TensorSummary {
-  const isNumeric = !['string', 'float16', 'bfloat16'].includes(tensor.type);
+  const isNumeric = !['string', 'bfloat16'].includes(tensor.type);
   const count = elementCount(tensor.shape);
   const shown = isNumeric ? Math.min(count, VALUES_SHOWN) : 0;
   const size = count === 0 ? 0 : tensor.bytes.byteLength / count;

@@ -4,7 +4,7 @@
  */
 import { MeshError } from '../../src/core/errors.ts';
 import type { ValueInfo } from '../../src/core/graph/graph.ts';
-import type { Tensor } from '../../src/core/tensor/tensor.ts';
+import { converted, type Tensor } from '../../src/core/tensor/tensor.ts';
 import { summarise, type Answer } from './answer.ts';
 import { classify } from './classify.ts';
 import { imageTensor, type Placement } from './image.ts';
@@ -123,10 +123,11 @@ export function postprocess(task: TaskSpec, outputs: ReadonlyMap<string, Tensor>
   }
 }
 
+/** In single precision where the network computes in half. */
 function output(outputs: ReadonlyMap<string, Tensor>, name: string): Tensor {
   const tensor = outputs.get(name);
   if (tensor === undefined) throw unknownValue('output', name);
-  return tensor;
+  return tensor.type === 'float16' ? converted(tensor, 'float32') : tensor;
 }
 
 const unknownValue = (kind: string, name: string): MeshError =>

@@ -5,11 +5,9 @@ import type { Kernel } from '../../../kernels/kernel.ts';
 import { createOnnxRuntimeKernel } from '../../../kernels/onnxruntime/kernel.ts';
 import { createReferenceKernel } from '../../../kernels/reference/kernel.ts';
 import { OPERATORS } from '../../../kernels/reference/operators.ts';
-import type { Tensor } from '../../../src/core/tensor/tensor.ts';
 import { numberValues } from '../../../src/core/tensor/tensor.ts';
-import type { OperatorCase } from './operator-cases/drawing.ts';
 import { OPERATOR_CASES } from './operator-cases/table.ts';
-import { copyOf, never, node, program } from './programs.ts';
+import { runCase } from './run-case.ts';
 
 /** Single precision, summed in another order, against double: of the largest value of the output. */
 const TOLERANCE = 2e-5;
@@ -20,26 +18,6 @@ describe('agreement of the kernels', () => {
     for (const kernel of kernels) await kernel.close();
   });
 
-  async function compute(
-    kernel: Kernel,
-    { op, inputs, constants, attributes, opset, label }: OperatorCase,
-  ): Promise<Tensor> {
-    const names = [...inputs.map((_, index) => `x${index}`), ...(constants ?? []).map((_, index) => `c${index}`)];
-    const subject = program(`${op} ${label ?? ''}`, [node(op, names, 'y', attributes)], {
-      opsets: { '': opset ?? 13 },
-      feeds: inputs.map(({ type, shape }, index) => ({ name: `x${index}`, type, rank: shape.length })),
-      constants: new Map((constants ?? []).map((constant, index) => [`c${index}`, constant])),
-      outputs: [{ name: 'y', type: op === 'Cast' ? 'int64' : 'float32' }],
-    });
-    await kernel.prepare(subject, null, never());
-    try {
-      const feeds = new Map(inputs.map((input, index) => [`x${index}`, copyOf(input)]));
-      return (await kernel.run(subject.key, feeds, never())).outputs.get('y')!;
-    } finally {
-      await kernel.release(subject.key);
-    }
-  }
-
   it('is looked at for every operator of the reference kernel', () => {
     assert.deepEqual(Object.keys(OPERATOR_CASES).sort(), Object.keys(OPERATORS).sort());
   });
@@ -48,7 +26,7 @@ describe('agreement of the kernels', () => {
     it(`holds for ${op}`, async () => {
       await fc.assert(
         fc.asyncProperty(cases, async (subject) => {
-          const [actual, expected] = await Promise.all(kernels.map((kernel) => compute(kernel, { op, ...subject })));
+          const [actual, expected] = await Promise.all(kernels.map((kernel) => runCase(kernel, { op, ...subject })));
           assert.deepEqual(actual!.shape, expected!.shape);
           const wanted = numberValues(expected!);
           const scale = Math.max(1e-30, ...wanted.map(Math.abs).filter(Number.isFinite));
