@@ -28,6 +28,11 @@ export interface DetectedObject {
   readonly bottom: number;
 }
 
+/** Sides and points in pixels of the picture, after it was turned upright. */
+export interface DetectedFace extends Omit<DetectedObject, 'label'> {
+  readonly points: readonly { readonly name: string; readonly x: number; readonly y: number }[];
+}
+
 export interface TextLine {
   readonly text: string;
   /** Mean probability of the characters; 0 for no text at all. */
@@ -49,6 +54,7 @@ export type Answer =
   | { readonly kind: 'classes'; readonly top: readonly ClassScore[] }
   | { readonly kind: 'boxes'; readonly boxes: readonly TextBox[] }
   | { readonly kind: 'objects'; readonly objects: readonly DetectedObject[] }
+  | { readonly kind: 'faces'; readonly faces: readonly DetectedFace[] }
   | { readonly kind: 'text'; readonly lines: readonly TextLine[] }
   /** The values that follow the series, the nearest first. */
   | { readonly kind: 'forecast'; readonly values: readonly number[] }

@@ -121,6 +121,7 @@ function addRun(program: Command, terminal: Terminal): void {
         'npx tilemesh run language "Bonjour tout le monde"',
         'npx tilemesh run forecast temperatures.csv',
         'npx tilemesh run ocr page.png',
+        'npx tilemesh run face photo.jpg',
         'npx tilemesh run vgg16 photo.jpg --parallelism 4',
         'npx tilemesh run mymodel --input x=x.npy --input y=y.npy --output results',
       ]),
