@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
 import { InferenceSession } from 'onnxruntime-node';
-import { fromSessionTensor, toSessionTensor } from '../../kernels/onnxruntime/session-tensors.ts';
 import { encodeGraph } from '../../models/onnx/encode.ts';
 import { packageOf } from '../../models/package.ts';
 import { readNpy, writeNpy } from '../../models/tasks/npy.ts';
@@ -17,8 +16,6 @@ import { postprocess, preprocess } from '../../models/tasks/process.ts';
 import { ZOO, type ZooName } from '../../models/zoo/index.ts';
 import { loadDigits } from '../../models/zoo/lenet5/digits.ts';
 import { fillNormal } from '../../models/zoo/random.ts';
-import { runProgram } from '../../src/cli/main.ts';
-import type { Terminal } from '../../src/cli/terminal.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { byteLength, converted, elementCount, fromFloat32, type Tensor } from '../../src/core/tensor/tensor.ts';
 import { createPeer, type Peer } from '../../src/node.ts';
@@ -26,7 +23,9 @@ import { difference, HALF_TOLERANCE, isClose } from '../../src/verify/compare.ts
 import type { VerifyReport } from '../../src/verify/verify.ts';
 import { halved, halvedInside, type Network } from '../support/half-graph.ts';
 import { MemoryMesh } from '../support/memory-mesh.ts';
+import { tilemesh } from '../support/terminal.ts';
 import { weightsOf, writeBlob } from '../support/weights.ts';
+import { runSession } from '../support/whole-session.ts';
 
 async function zooNetwork(name: ZooName): Promise<Network> {
   const model = await ZOO[name].open();
@@ -50,12 +49,9 @@ const onnxFile = ({ graph, blob }: Network): Uint8Array<ArrayBuffer> =>
 
 async function whole(file: Uint8Array, inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> {
   const session = await InferenceSession.create(file);
-  const feeds = [...inputs].map(([name, value]) => [name, toSessionTensor(name, value)] as const);
-  const results = await session.run(Object.fromEntries(feeds));
-  const outputs = Object.entries(results).map(([name, value]) => [name, fromSessionTensor(name, value)] as const);
-  const copies = outputs.map(([name, value]) => [name, { ...value, bytes: value.bytes.slice() }] as const);
+  const outputs = await runSession(session, inputs);
   await session.release();
-  return new Map(copies);
+  return outputs;
 }
 
 const ENDS = { 'half throughout': halved, 'single at both ends': halvedInside } as const;
@@ -140,19 +136,6 @@ describe('a network in half precision', function () {
       peer = await createPeer(config);
     });
     after(() => peer.stop());
-
-    async function tilemesh(...args: string[]) {
-      let [out, err] = ['', ''];
-      const terminal: Terminal = {
-        out: (text) => void (out += text),
-        err: (text) => void (err += text),
-        isInteractive: false,
-        style: (_style, text) => text,
-        interrupted: AbortSignal.timeout(60_000),
-      };
-      const code = await runProgram(terminal, args, '0.1.0', () => Promise.reject(new Error('not in this test')));
-      return { code, out, err };
-    }
 
     it('is verified with random arrays of its own type, and the report says what equal means', async () => {
       const { code, out, err } = await tilemesh('verify', file, '--parts', '2,3', '--seed', '5', '--json');

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { InferenceSession } from 'onnxruntime-node';
 import { photograph } from '../../../../demo/pictures.ts';
 import { differenceOf } from '../../../../demo/whole-model.ts';
 import { createOnnxRuntimeKernel } from '../../../../kernels/onnxruntime/kernel.ts';
@@ -14,9 +14,9 @@ import { overlap, type Box } from '../../../../models/tasks/boxes.ts';
 import { postprocess, preprocess, type PreparedInput } from '../../../../models/tasks/process.ts';
 import { FACE_TASK } from '../../../../models/zoo/face/task.ts';
 import { ZOO } from '../../../../models/zoo/index.ts';
-import { float32Values, fromFloat32, type Tensor } from '../../../../src/core/tensor/tensor.ts';
 import { MemoryMesh } from '../../../support/memory-mesh.ts';
 import { weightsOf, writeBlob } from '../../../support/weights.ts';
+import { runSession } from '../../../support/whole-session.ts';
 
 const FILE = new URL('../../../../models/zoo/face/face.onnx', import.meta.url);
 
@@ -80,22 +80,9 @@ describe('BlazeFace', function () {
     return preprocess(FACE_TASK, { kind: 'image', bytes }, graph.inputs);
   };
 
-  async function whole(inputs: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> {
-    const feeds = [...inputs].map(
-      ([name, value]) => [name, new OrtTensor('float32', float32Values(value), value.shape)] as const,
-    );
-    const results = await session.run(Object.fromEntries(feeds));
-    return new Map(
-      Object.entries(results).map(([name, { dims, data }]) => [
-        name,
-        fromFloat32(dims, Float32Array.from(data as Float32Array)),
-      ]),
-    );
-  }
-
   async function facesIn(bytes: Uint8Array): Promise<readonly DetectedFace[]> {
     const { inputs, context } = await prepare(bytes);
-    const answer = postprocess(FACE_TASK, await whole(inputs), context);
+    const answer = postprocess(FACE_TASK, await runSession(session, inputs), context);
     assert.ok(answer.kind === 'faces');
     return answer.faces;
   }
@@ -158,7 +145,7 @@ describe('BlazeFace', function () {
     const mesh = new MemoryMesh({ peers: 3, kernel, graph: model.graph, weightPath });
     try {
       const { inputs, context } = await prepare(await readPhotograph('astronaut'));
-      const expected = await whole(inputs);
+      const expected = await runSession(session, inputs);
       const { outputs, report } = await mesh.infer(0, inputs, 3);
       const apart = differenceOf(expected, outputs);
       assert.ok(apart.maxRel <= 1e-5, `off by ${apart.maxRel} of the largest value`);
