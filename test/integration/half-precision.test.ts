@@ -3,7 +3,7 @@
  * converters leave them.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
@@ -11,18 +11,19 @@ import type { Kernel } from '../../kernels/kernel.ts';
 import { InferenceSession } from 'onnxruntime-node';
 import { encodeGraph } from '../../models/onnx/encode.ts';
 import { packageOf } from '../../models/package.ts';
-import { readNpy, writeNpy } from '../../models/tasks/npy.ts';
+import { writeNpy } from '../../models/tasks/npy.ts';
 import { postprocess, preprocess } from '../../models/tasks/process.ts';
 import { ZOO, type ZooName } from '../../models/zoo/index.ts';
 import { loadDigits } from '../../models/zoo/lenet5/digits.ts';
 import { fillNormal } from '../../models/zoo/random.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { byteLength, converted, elementCount, fromFloat32, type Tensor } from '../../src/core/tensor/tensor.ts';
-import { createPeer, type Peer } from '../../src/node.ts';
+import type { Peer } from '../../src/node.ts';
 import { difference, HALF_TOLERANCE, isClose } from '../../src/verify/compare.ts';
 import type { VerifyReport } from '../../src/verify/verify.ts';
 import { halved, halvedInside, type Network } from '../support/half-graph.ts';
+import { startLonePeer } from '../support/lone-peer.ts';
 import { MemoryMesh } from '../support/memory-mesh.ts';
+import { readNpyFile } from '../support/npy-file.ts';
 import { tilemesh } from '../support/terminal.ts';
 import { weightsOf, writeBlob } from '../support/weights.ts';
 import { runSession } from '../support/whole-session.ts';
@@ -126,14 +127,7 @@ describe('a network in half precision', function () {
       network = halved(await zooNetwork('lenet5'));
       file = join(folder, 'half.onnx');
       await writeFile(file, onnxFile(network));
-      const config = await loadConfig(folder, {
-        name: 'half',
-        data: join(folder, 'data'),
-        api: { host: '127.0.0.1', port: 0 },
-        discovery: { mdns: false },
-        log: { level: 'silent' },
-      });
-      peer = await createPeer(config);
+      peer = await startLonePeer(folder);
     });
     after(() => peer.stop());
 
@@ -157,8 +151,7 @@ describe('a network in half precision', function () {
       const ran = await tilemesh('run', 'half', '--input', `image=${array}`, '--output', results, '--api', peer.apiUrl);
       assert.equal(ran.code, 0, ran.err);
       assert.match(ran.out, /probabilities: float16 \[1, 10\] = 0\.\d+/);
-      const written = readNpy(new Uint8Array(await readFile(join(results, 'probabilities.npy'))));
-      assert.deepEqual(written, expected);
+      assert.deepEqual(await readNpyFile(join(results, 'probabilities.npy')), expected);
 
       const { bytes } = input![1];
       const document = Buffer.from(
