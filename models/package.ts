@@ -2,9 +2,9 @@
  * A model on its way into the store, wherever it comes from: its graph, and the bytes of each of its weights in pieces
  * small enough that nobody else has to wait for one.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { MeshError } from '../src/core/errors.ts';
 import type { Graph } from '../src/core/graph/graph.ts';
 import { decodeModel } from './onnx/decode.ts';
@@ -12,11 +12,15 @@ import type { ExternalLocation } from './onnx/external-location.ts';
 
 export interface ModelPackage {
   readonly graph: Graph;
+  /** Some of its bytes are in files beside the ONNX file. */
+  readonly isSplit: boolean;
   /** The bytes of one of `graph.weights`, in order, in pieces of at most 1 MiB. */
   weightPieces(name: string): AsyncIterable<Uint8Array>;
 }
 
 const PIECE_BYTES = 1_048_576;
+/** The one file beside the ONNX file of a model that is sent in two parts. */
+export const WEIGHTS_BESIDE = 'weights.bin';
 
 /** The network of an ONNX file and of the files beside it that hold its external data. @throws MeshError INVALID_MODEL. */
 export async function readPackage(path: string): Promise<ModelPackage> {
@@ -29,14 +33,20 @@ export async function readPackage(path: string): Promise<ModelPackage> {
  * @throws MeshError INVALID_MODEL.
  */
 export function packageOf(bytes: Uint8Array, folder?: string): ModelPackage {
-  const readExternal = folder === undefined ? {} : { readExternal: readSmall(folder) };
-  const model = decodeModel(bytes, readExternal);
+  const outside: string[] = [];
+  const readExternal = (location: ExternalLocation, tensor: string): Uint8Array => {
+    outside.push(tensor);
+    return readSmall(resolveInside(folder!, location, tensor), location);
+  };
+  const model = decodeModel(bytes, folder === undefined ? {} : { readExternal });
+  const isOutside = (name: string): boolean => !(model.weightBytes(name) instanceof Uint8Array);
   return {
     graph: model.graph,
+    isSplit: outside.length > 0 || [...model.graph.weights.keys()].some(isOutside),
     weightPieces: (name) => {
       const content = model.weightBytes(name);
       if (content instanceof Uint8Array) return pieces(content);
-      if (folder !== undefined) return filePieces(folder, content);
+      if (folder !== undefined) return filePieces(resolveInside(folder, content, name), content);
       throw new MeshError(
         'INVALID_MODEL',
         `the data of "${name}" is outside the file, in "${content.location}": save the model as one file`,
@@ -63,8 +73,33 @@ async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) yield bytes.subarray(start, start + PIECE_BYTES);
 }
 
-async function* filePieces(folder: string, { location, offset, length }: ExternalLocation): AsyncGenerator<Uint8Array> {
+/**
+ * Where external data is on disk. Links are followed, but not out of the folder: a model from a stranger must not make its
+ * reader read, and hand on, whatever lies elsewhere.
+ */
+function resolveInside(folder: string, { location }: ExternalLocation, tensor: string): string {
   const path = join(folder, location);
+  let real: string;
+  let isFile: boolean;
+  try {
+    real = realpathSync(path);
+    isFile = statSync(real).isFile();
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+  if (!isFile)
+    throw new MeshError(
+      'INVALID_MODEL',
+      `the data of tensor "${tensor}" is said to be in "${location}", which is not a file; export the model again`,
+    );
+  if (real.startsWith(join(realpathSync(folder), sep))) return real;
+  throw new MeshError(
+    'INVALID_MODEL',
+    `the data of tensor "${tensor}" is said to be in "${location}", which is a link out of the model's folder: put the file itself beside the model`,
+  );
+}
+
+async function* filePieces(path: string, { offset, length }: ExternalLocation): AsyncGenerator<Uint8Array> {
   const file = await open(path, 'r').catch((cause: unknown) => {
     throw unreadable(path, cause);
   });
@@ -82,19 +117,16 @@ async function* filePieces(folder: string, { location, offset, length }: Externa
 }
 
 /** For constants of a few kilobytes at most, which decoding needs at once. */
-const readSmall =
-  (folder: string) =>
-  ({ location, offset, length }: ExternalLocation): Uint8Array => {
-    const path = join(folder, location);
+function readSmall(path: string, { offset, length }: ExternalLocation): Uint8Array {
+  try {
+    const file = openSync(path, 'r');
     try {
-      const file = openSync(path, 'r');
-      try {
-        const bytes = new Uint8Array(length);
-        return bytes.subarray(0, readSync(file, bytes, 0, length, offset));
-      } finally {
-        closeSync(file);
-      }
-    } catch (cause) {
-      throw unreadable(path, cause);
+      const bytes = new Uint8Array(length);
+      return bytes.subarray(0, readSync(file, bytes, 0, length, offset));
+    } finally {
+      closeSync(file);
     }
-  };
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}

@@ -19,7 +19,8 @@ export const WEIGHT_ALIGNMENT_BYTES = 64;
 const maxConstantBytes = (type: DataType): number =>
   /^(u?int|bool)/.test(type) ? MAX_INTEGER_CONSTANT_BYTES : MAX_CONSTANT_BYTES;
 
-export type ReadExternal = (location: ExternalLocation) => Uint8Array;
+/** @param tensor whose data it is, for messages. */
+export type ReadExternal = (location: ExternalLocation, tensor: string) => Uint8Array;
 
 export interface Initializers {
   readonly constants: ReadonlyMap<string, Tensor>;
@@ -79,7 +80,7 @@ function smallBytes(
   readExternal: ReadExternal | undefined,
 ): Uint8Array | undefined {
   if (content instanceof Uint8Array) return Uint8Array.from(content);
-  const bytes = readExternal?.(content);
+  const bytes = readExternal?.(content, name);
   if (bytes === undefined || bytes.byteLength === content.length) return bytes;
   throw invalidModel(
     `the external data of "${name}" in ${content.location} should be ${content.length} bytes, but ${bytes.byteLength} are there; copy the file again`,

@@ -28,6 +28,11 @@ export interface DetectedObject {
   readonly bottom: number;
 }
 
+/** Sides and points in pixels of the picture, after it was turned upright. */
+export interface DetectedFace extends Omit<DetectedObject, 'label'> {
+  readonly points: readonly { readonly name: string; readonly x: number; readonly y: number }[];
+}
+
 export interface TextLine {
   readonly text: string;
   /** Mean probability of the characters; 0 for no text at all. */
@@ -49,6 +54,7 @@ export type Answer =
   | { readonly kind: 'classes'; readonly top: readonly ClassScore[] }
   | { readonly kind: 'boxes'; readonly boxes: readonly TextBox[] }
   | { readonly kind: 'objects'; readonly objects: readonly DetectedObject[] }
+  | { readonly kind: 'faces'; readonly faces: readonly DetectedFace[] }
   | { readonly kind: 'text'; readonly lines: readonly TextLine[] }
   /** The values that follow the series, the nearest first. */
   | { readonly kind: 'forecast'; readonly values: readonly number[] }
@@ -58,7 +64,7 @@ export type Answer =
 export const VALUES_SHOWN = 64;
 
 export function summarise(name: string, tensor: Tensor): TensorSummary {
-  const isNumeric = !['string', 'float16', 'bfloat16'].includes(tensor.type);
+  const isNumeric = !['string', 'bfloat16'].includes(tensor.type);
   const count = elementCount(tensor.shape);
   const shown = isNumeric ? Math.min(count, VALUES_SHOWN) : 0;
   const size = count === 0 ? 0 : tensor.bytes.byteLength / count;

@@ -5,7 +5,8 @@
  */
 import { MeshError } from '../../src/core/errors.ts';
 import { float32Values, type Tensor } from '../../src/core/tensor/tensor.ts';
-import type { Answer, DetectedObject } from './answer.ts';
+import type { Answer } from './answer.ts';
+import { boxInPicture, inPlace, overlap, type Box } from './boxes.ts';
 import { softmax } from './classify.ts';
 import type { Placement } from './image.ts';
 import type { ObjectDetectionTask } from './task.ts';
@@ -19,14 +20,10 @@ const BOX_NUMBERS = 5;
 
 type Detection = Pick<ObjectDetectionTask, 'labels' | 'anchors' | 'scoreThreshold' | 'overlapThreshold'>;
 
-/** Corners in shares of the network's input. */
-interface Candidate {
+/** Sides in pixels of the network's input. */
+interface Candidate extends Box {
   readonly index: number;
   readonly score: number;
-  readonly left: number;
-  readonly top: number;
-  readonly right: number;
-  readonly bottom: number;
 }
 
 /**
@@ -47,17 +44,23 @@ export function findObjects(
       `${task.anchors.length} anchors and ${task.labels.length} classes do not fit the shape [${grid.shape.join(', ')}]: import the model as tensors`,
     );
   }
-  const objects = withoutDoubles(candidates(task, grid), task.overlapThreshold)
+  const at = placement ?? inPlace(input);
+  const objects = withoutDoubles(candidates(task, grid, input), task.overlapThreshold)
     .slice(0, MAX_OBJECTS)
-    .map((candidate) => detected(candidate, task.labels, input, placement));
+    .map(({ index, score, ...box }) => ({ label: task.labels[index]!, score, ...boxInPicture(at, box) }));
   return { kind: 'objects', objects };
 }
 
 const sigmoid = (value: number): number => 1 / (1 + Math.exp(-value));
 
-function candidates({ anchors, labels, scoreThreshold }: Detection, grid: Tensor): Candidate[] {
+function candidates(
+  { anchors, labels, scoreThreshold }: Detection,
+  grid: Tensor,
+  input: { readonly width: number; readonly height: number },
+): Candidate[] {
   const [, , rows, columns] = grid.shape as [number, number, number, number];
   const cells = rows * columns;
+  const [cellWidth, cellHeight] = [input.width / columns, input.height / rows];
   const values = float32Values(grid);
   const found: Candidate[] = [];
   for (const [anchor, [anchorWidth, anchorHeight]] of anchors.entries()) {
@@ -69,10 +72,10 @@ function candidates({ anchors, labels, scoreThreshold }: Detection, grid: Tensor
       const index = classes.indexOf(Math.max(...classes));
       const score = objectness * classes[index]!;
       if (!(score >= scoreThreshold)) continue;
-      const x = ((cell % columns) + sigmoid(at(0))) / columns;
-      const y = (Math.floor(cell / columns) + sigmoid(at(1))) / rows;
-      const halfWidth = (anchorWidth * Math.exp(at(2))) / columns / 2;
-      const halfHeight = (anchorHeight * Math.exp(at(3))) / rows / 2;
+      const x = ((cell % columns) + sigmoid(at(0))) * cellWidth;
+      const y = (Math.floor(cell / columns) + sigmoid(at(1))) * cellHeight;
+      const halfWidth = (anchorWidth * Math.exp(at(2)) * cellWidth) / 2;
+      const halfHeight = (anchorHeight * Math.exp(at(3)) * cellHeight) / 2;
       found.push({
         index,
         score,
@@ -97,40 +100,3 @@ function withoutDoubles(sorted: readonly Candidate[], overlapThreshold: number):
   }
   return kept;
 }
-
-/** Intersection over union. */
-function overlap(a: Candidate, b: Candidate): number {
-  const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-  const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-  if (width <= 0 || height <= 0) return 0;
-  const area = (box: Candidate): number => (box.right - box.left) * (box.bottom - box.top);
-  return (width * height) / (area(a) + area(b) - width * height);
-}
-
-function detected(
-  { index, score, ...box }: Candidate,
-  labels: readonly string[],
-  { width, height }: { readonly width: number; readonly height: number },
-  placement: Placement | undefined,
-): DetectedObject {
-  const { scaleX, scaleY, offsetX, offsetY, pictureWidth, pictureHeight } = placement ?? {
-    scaleX: 1,
-    scaleY: 1,
-    offsetX: 0,
-    offsetY: 0,
-    pictureWidth: width,
-    pictureHeight: height,
-  };
-  const x = (share: number): number => clamp((share * width - offsetX) / scaleX, pictureWidth);
-  const y = (share: number): number => clamp((share * height - offsetY) / scaleY, pictureHeight);
-  return {
-    label: labels[index]!,
-    score,
-    left: x(box.left),
-    top: y(box.top),
-    right: x(box.right),
-    bottom: y(box.bottom),
-  };
-}
-
-const clamp = (value: number, most: number): number => Math.min(most, Math.max(0, Math.round(value)));

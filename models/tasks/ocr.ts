@@ -4,7 +4,7 @@
  */
 import { MeshError } from '../../src/core/errors.ts';
 import type { ValueInfo } from '../../src/core/graph/graph.ts';
-import { float32Values, fromFloat32, numberValues, type Tensor } from '../../src/core/tensor/tensor.ts';
+import { numberValues, type Tensor } from '../../src/core/tensor/tensor.ts';
 import type { Answer, TextBox, TextLine } from './answer.ts';
 import { openPage, type Page } from './crop.ts';
 import { postprocess, preprocess } from './process.ts';
@@ -102,16 +102,11 @@ async function taskOf(mesh: OcrMesh, model: OcrModel): ReturnType<OcrMesh['taskO
   );
 }
 
-/** Pictures of one size, [1, ...] each, as [count, ...]. */
+/** Pictures of one size and type, [1, ...] each, as [count, ...]. */
 function stacked(pictures: readonly Tensor[]): Tensor {
-  const shape = [pictures.length, ...pictures[0]!.shape.slice(1)];
-  const values = new Float32Array(pictures.length * float32Values(pictures[0]!).length);
-  let offset = 0;
-  for (const picture of pictures) {
-    values.set(float32Values(picture), offset);
-    offset += float32Values(picture).length;
-  }
-  return fromFloat32(shape, values);
+  const [{ type, shape }] = pictures as [Tensor];
+  const bytes = new Uint8Array(Buffer.concat(pictures.map((picture) => picture.bytes)));
+  return { type, shape: [pictures.length, ...shape.slice(1)], bytes };
 }
 
 /** Results in order; at most `limit` at work. The first failure is the whole's, and nothing new begins after it. */

@@ -4,15 +4,16 @@
  */
 import { MeshError } from '../../src/core/errors.ts';
 import type { ValueInfo } from '../../src/core/graph/graph.ts';
-import type { Tensor } from '../../src/core/tensor/tensor.ts';
+import { converted, type Tensor } from '../../src/core/tensor/tensor.ts';
 import { summarise, type Answer } from './answer.ts';
 import { classify } from './classify.ts';
+import { findFaces } from './face-detection.ts';
 import { imageTensor, type Placement } from './image.ts';
 import { readNpy } from './npy.ts';
 import { findObjects } from './object-detection.ts';
 import type { Payload, PayloadKind } from './payload.ts';
 import { forecastValues, seriesTensor, type Scale } from './series.ts';
-import type { ImageSpec, TaskKind, TaskSpec } from './task.ts';
+import type { FaceDetectionTask, ImageSpec, ObjectDetectionTask, TaskKind, TaskSpec } from './task.ts';
 import { describeInput, fitInput } from './tensors.ts';
 import { findText } from './text-detection.ts';
 import { readText } from './text-recognition.ts';
@@ -37,6 +38,7 @@ const WANTED: Readonly<Record<TaskKind, readonly PayloadKind[]>> = {
   'text-classification': ['text', 'npy'],
   forecasting: ['text', 'npy'],
   'object-detection': ['image', 'npy'],
+  'face-detection': ['image', 'npy'],
   'text-detection': ['image', 'npy'],
   'text-recognition': ['image', 'npy'],
 };
@@ -111,11 +113,10 @@ export function postprocess(task: TaskSpec, outputs: ReadonlyMap<string, Tensor>
       return classify(task, output(outputs, task.output));
     case 'forecasting':
       return { kind: 'forecast', values: forecastValues(output(outputs, task.output), context.scale) };
-    case 'object-detection': {
-      const { size } = task.image;
-      if (size.kind !== 'fixed') throw unknownValue('input of fixed size', task.input);
-      return findObjects(task, output(outputs, task.output), size, context.placement);
-    }
+    case 'object-detection':
+      return findObjects(task, output(outputs, task.output), fixedSize(task), context.placement);
+    case 'face-detection':
+      return findFaces(task, (name) => output(outputs, name), fixedSize(task), context.placement);
     case 'text-detection':
       return findText(task, output(outputs, task.output), context.placement);
     case 'text-recognition':
@@ -123,10 +124,16 @@ export function postprocess(task: TaskSpec, outputs: ReadonlyMap<string, Tensor>
   }
 }
 
+function fixedSize({ image: { size }, input }: ObjectDetectionTask | FaceDetectionTask) {
+  if (size.kind !== 'fixed') throw unknownValue('input of fixed size', input);
+  return size;
+}
+
+/** In single precision where the network computes in half. */
 function output(outputs: ReadonlyMap<string, Tensor>, name: string): Tensor {
   const tensor = outputs.get(name);
   if (tensor === undefined) throw unknownValue('output', name);
-  return tensor;
+  return tensor.type === 'float16' ? converted(tensor, 'float32') : tensor;
 }
 
 const unknownValue = (kind: string, name: string): MeshError =>

@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { MeshError } from '../../src/core/errors.ts';
-import { imageSpecSchema, type ImageSpec } from './image-spec.ts';
+import { imageSpecSchema, MAX_SIDE, type ImageSpec } from './image-spec.ts';
 import { seriesSpecSchema, type SeriesSpec } from './series.ts';
 import { textSpecSchema, type TextSpec } from './text.ts';
 
@@ -16,6 +16,7 @@ const MAX_NAME_LENGTH = 512;
 const MAX_LABELS = 65_536;
 const MAX_LABEL_LENGTH = 256;
 const MAX_ANCHORS = 64;
+const MAX_POINTS = 512;
 
 /** Tensors in, tensors out. */
 export interface TensorsTask {
@@ -71,6 +72,29 @@ export interface ObjectDetectionTask {
   readonly overlapThreshold: number;
 }
 
+/** BlazeFace: a score and a box with points for each of the boxes that a cell of a grid tells of. */
+export interface FaceDetectionTask {
+  readonly kind: 'face-detection';
+  readonly input: string;
+  /** Of fixed size. */
+  readonly image: ImageSpec;
+  readonly grids: readonly {
+    /** Output [1, rows * columns * boxesPerCell, 1]. */
+    readonly scores: string;
+    /** Output [1, rows * columns * boxesPerCell, 4 + 2 * points]. */
+    readonly boxes: string;
+    readonly rows: number;
+    readonly columns: number;
+    readonly boxesPerCell: number;
+  }[];
+  /** Names of the points of a face, in the order of the output. */
+  readonly points: readonly string[];
+  /** Faces that are less probable are dropped. */
+  readonly scoreThreshold: number;
+  /** Boxes that share more than this of what they cover together are one face. */
+  readonly overlapThreshold: number;
+}
+
 /** Differentiable binarisation, as PP-OCR detection: the output is a map of the probability that a pixel is text. */
 export interface TextDetectionTask {
   readonly kind: 'text-detection';
@@ -101,6 +125,7 @@ export type TaskSpec =
   | TextClassificationTask
   | ForecastingTask
   | ObjectDetectionTask
+  | FaceDetectionTask
   | TextDetectionTask
   | TextRecognitionTask;
 export type TaskKind = TaskSpec['kind'];
@@ -116,6 +141,12 @@ const classes = {
   topK: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)),
 };
 
+const cells = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_SIDE));
+const fixedImage = v.pipe(
+  imageSpecSchema,
+  v.check((image) => image.size.kind === 'fixed', 'the picture of a detector needs a fixed size'),
+);
+
 /** Adding a kind: its interface above, its member here, and its entry in `preprocess` and `postprocess`. */
 export const taskSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('tensors') }),
@@ -130,12 +161,22 @@ export const taskSchema = v.variant('kind', [
   v.strictObject({
     kind: v.literal('object-detection'),
     ...port,
-    image: v.pipe(
-      imageSpecSchema,
-      v.check((image) => image.size.kind === 'fixed', 'the picture of a detector needs a fixed size'),
-    ),
+    image: fixedImage,
     labels: v.pipe(v.array(label), v.minLength(1), v.maxLength(MAX_LABELS)),
     anchors: v.pipe(v.array(v.strictTuple([anchor, anchor])), v.minLength(1), v.maxLength(MAX_ANCHORS)),
+    scoreThreshold: fraction,
+    overlapThreshold: fraction,
+  }),
+  v.strictObject({
+    kind: v.literal('face-detection'),
+    input: name,
+    image: fixedImage,
+    grids: v.pipe(
+      v.array(v.strictObject({ scores: name, boxes: name, rows: cells, columns: cells, boxesPerCell: cells })),
+      v.minLength(1),
+      v.maxLength(MAX_ANCHORS),
+    ),
+    points: v.pipe(v.array(label), v.maxLength(MAX_POINTS)),
     scoreThreshold: fraction,
     overlapThreshold: fraction,
   }),
@@ -154,6 +195,12 @@ export const taskSchema = v.variant('kind', [
     characters: v.pipe(v.array(label), v.minLength(1), v.maxLength(MAX_LABELS)),
   }),
 ]) satisfies v.GenericSchema<unknown, TaskSpec>;
+
+/** The outputs of the network that the answer is read from; all, where the task names none. */
+export function outputsRead(task: TaskSpec): readonly string[] {
+  if (task.kind === 'tensors') return [];
+  return task.kind === 'face-detection' ? task.grids.flatMap(({ scores, boxes }) => [scores, boxes]) : [task.output];
+}
 
 /** @throws MeshError INVALID_MODEL naming the first field that is wrong. */
 export function parseTask(value: unknown): TaskSpec {

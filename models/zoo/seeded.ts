@@ -38,6 +38,7 @@ export function seededPackage(graph: Graph, seed: number, initial: Initial = heN
   const seeds = new Map([...graph.weights.keys()].map((name, index) => [name, seed + index]));
   return {
     graph,
+    isSplit: false,
     weightPieces: (name) => {
       const weight = graph.weights.get(name);
       const weightSeed = seeds.get(name);

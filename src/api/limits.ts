@@ -8,6 +8,8 @@ export interface ApiLimits {
   readonly bodyBytesInFlight: number;
   /** Largest ONNX file taken in. */
   readonly modelBytes: number;
+  /** Largest weights taken in beside an ONNX file. */
+  readonly weightBytes: number;
   /** An upload that brings nothing for so long is given up. */
   readonly uploadIdleMs: number;
   /** Longest time one request may take to arrive. */
@@ -21,6 +23,7 @@ export const API_LIMITS: ApiLimits = Object.freeze({
   jsonBytes: 16 * 1024 * 1024,
   bodyBytesInFlight: 128 * 1024 * 1024,
   modelBytes: 2 * 1024 * 1024 * 1024,
+  weightBytes: 32 * 1024 * 1024 * 1024,
   uploadIdleMs: 30_000,
   requestMs: 15 * 60_000,
   closeMs: 2_000,

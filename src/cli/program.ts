@@ -121,6 +121,7 @@ function addRun(program: Command, terminal: Terminal): void {
         'npx tilemesh run language "Bonjour tout le monde"',
         'npx tilemesh run forecast temperatures.csv',
         'npx tilemesh run ocr page.png',
+        'npx tilemesh run face photo.jpg',
         'npx tilemesh run vgg16 photo.jpg --parallelism 4',
         'npx tilemesh run mymodel --input x=x.npy --input y=y.npy --output results',
       ]),
@@ -154,7 +155,7 @@ function addImport(program: Command, terminal: Terminal): void {
   program
     .command('import')
     .description('add an ONNX model to the mesh')
-    .argument('<file>', 'an ONNX file with its weights inside')
+    .argument('<file>', 'an ONNX file; its external data beside it')
     .requiredOption('--name <name>', 'what to call it')
     .addOption(new Option('--task <task>', 'how pictures go in and answers come out').choices(PRESET_NAMES))
     .option('--description <text>', 'one line about it')

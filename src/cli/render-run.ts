@@ -46,6 +46,18 @@ function renderBody(terminal: Terminal, answer: Answer): string {
       ]);
       return table(terminal, [{ title: 'OBJECT' }, ...numbers], rows);
     }
+    case 'faces': {
+      if (answer.faces.length === 0) return 'No face was found.\n';
+      const names = ['SCORE', 'LEFT', 'TOP', 'RIGHT', 'BOTTOM'];
+      const points = answer.faces[0]!.points.map(({ name }) => clean(name).toUpperCase());
+      const columns = [...names, ...points].map((title) => ({ title, align: 'right' as const }));
+      const rows = answer.faces.map((face) => [
+        formatPercent(face.score),
+        ...[face.left, face.top, face.right, face.bottom].map(String),
+        ...face.points.map(({ x, y }) => `${x},${y}`),
+      ]);
+      return table(terminal, columns, rows);
+    }
     case 'text':
       if (answer.lines.length === 0) return 'No text was found.\n';
       return answer.lines

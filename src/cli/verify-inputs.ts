@@ -83,8 +83,8 @@ function randomTensor({ name, type }: ValueInfo, shape: Shape, seed: number): Te
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-  const isReal = type === 'float32' || type === 'float64';
-  if (type === 'float16' || type === 'bfloat16' || type === 'string') {
+  const isReal = type.startsWith('float');
+  if (type === 'bfloat16' || type === 'string') {
     throw new MeshError('INVALID_INPUT', `input "${name}" is ${type}: give it as NAME.npy in a folder, with --inputs`);
   }
   const values = Array.from({ length: elementCount(shape) }, () =>

@@ -1,4 +1,6 @@
 /** How far two answers are apart. */
+import type { BoundGraph } from '../core/graph/bind.ts';
+import { HALF_EPSILON } from '../core/tensor/half.ts';
 import { numberValues, type Tensor } from '../core/tensor/tensor.ts';
 
 export interface Difference {
@@ -22,6 +24,19 @@ export interface Tolerance {
  */
 export const TOLERANCE: Tolerance = { relative: 1e-5, absolute: 1e-6 };
 
+/**
+ * The same in half precision. Inside a session the runtime computes in single precision and rounds once, at its end; cut, a
+ * network is rounded wherever one block hands on to the next: by half a step of its largest value there, which later
+ * operators make larger or smaller.
+ */
+export const HALF_TOLERANCE: Tolerance = { relative: 8 * HALF_EPSILON, absolute: 2 * HALF_EPSILON };
+
+/** What may be expected of a graph: in half precision where any operator's result is. */
+export function toleranceOf({ steps, types }: BoundGraph): Tolerance {
+  const isHalf = steps.some(({ node }) => node.outputs.some((name) => types.get(name) === 'float16'));
+  return isHalf ? HALF_TOLERANCE : TOLERANCE;
+}
+
 export const isClose = ({ maxAbs, maxRel }: Difference, { relative, absolute } = TOLERANCE): boolean =>
   maxRel <= relative || maxAbs <= absolute;
 
@@ -37,8 +52,8 @@ export function difference(a: Tensor, b: Tensor): Difference {
   }
   if (sameBytes(a.bytes, b.bytes)) return NONE;
   if (a.type === 'bfloat16' || a.type === 'string') return ALL;
-  const left = readNumbers(a);
-  const right = readNumbers(b);
+  const left = numberValues(a);
+  const right = numberValues(b);
   let maxAbs = 0;
   let largest = 0;
   for (const [index, own] of left.entries()) {
@@ -49,11 +64,6 @@ export function difference(a: Tensor, b: Tensor): Difference {
     maxAbs = Math.max(maxAbs, Number.isNaN(apart) ? Infinity : apart);
   }
   return { maxAbs, maxRel: maxAbs === 0 ? 0 : maxAbs / largest, isIdentical: false };
-}
-
-function readNumbers(source: Tensor): ArrayLike<number> & { entries(): ArrayIterator<[number, number]> } {
-  if (source.type !== 'float16') return numberValues(source);
-  return new Float16Array(source.bytes.slice().buffer);
 }
 
 /** The larger of each. */

@@ -13,7 +13,7 @@ import { describeCut, type Plan } from '../core/plan/plan.ts';
 import { planRequest } from '../core/plan/planner.ts';
 import { wholeRegion } from '../core/geometry/region.ts';
 import type { Shape, Tensor } from '../core/tensor/tensor.ts';
-import { difference, isClose, TOLERANCE, worst, type Difference, type Tolerance } from './compare.ts';
+import { difference, isClose, toleranceOf, worst, type Difference, type Tolerance } from './compare.ts';
 import { executePlan } from './execute.ts';
 import { cutPlan, wholePlan, type Blocks } from './plans.ts';
 
@@ -79,12 +79,13 @@ export async function verifyModel(request: VerifyRequest): Promise<VerifyReport>
   const run = (plan: Plan): Promise<Map<string, Tensor>> =>
     executePlan({ bound, plan, kernel, weights, inputs, signal });
   const expected = await run(wholePlan(bound, MODEL_ID));
+  const tolerance = toleranceOf(bound);
   const cuts: CutReport[] = [];
   for (const [index, { plan, ...cut }] of candidates.entries()) {
     signal.throwIfAborted();
     onProgress?.(index, candidates.length);
     const apart = compare(bound, expected, await run(plan));
-    cuts.push({ ...cut, maxAbs: apart.maxAbs, maxRel: apart.maxRel, equal: isClose(apart) });
+    cuts.push({ ...cut, maxAbs: apart.maxAbs, maxRel: apart.maxRel, equal: isClose(apart, tolerance) });
   }
   onProgress?.(candidates.length, candidates.length);
   return {
@@ -95,7 +96,7 @@ export async function verifyModel(request: VerifyRequest): Promise<VerifyReport>
     coverage: coverageOf(bound),
     blocks: boundaries(bound).length,
     whole: bound.steps.flatMap((step) => reasonOf(bound, step) ?? []),
-    tolerance: TOLERANCE,
+    tolerance,
   };
 }
 

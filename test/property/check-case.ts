@@ -1,14 +1,15 @@
 /** The property itself: cut in any way, a graph gives what it gives whole. */
+import fc from 'fast-check';
 import { GIGABIT, type PeerProfile } from '../../src/core/cost/cost-model.ts';
 import { MeshError, type ErrorCode } from '../../src/core/errors.ts';
 import { bindGraph, isConstant, type BoundGraph } from '../../src/core/graph/bind.ts';
 import { asPeerId } from '../../src/core/ids.ts';
 import type { Cut, Plan } from '../../src/core/plan/plan.ts';
 import { planRequest } from '../../src/core/plan/planner.ts';
-import { difference, isClose } from '../../src/verify/compare.ts';
+import { difference, isClose, TOLERANCE, type Tolerance } from '../../src/verify/compare.ts';
 import { cutPlan, wholePlan } from '../../src/verify/plans.ts';
 import type { Bench } from './bench.ts';
-import type { RandomGraph } from './random-graph.ts';
+import type { Network } from '../support/half-graph.ts';
 
 /** How to cut: along which axes, in how many parts of what sizes. */
 export interface CutCase {
@@ -16,6 +17,12 @@ export interface CutCase {
   readonly isGrid: boolean;
   readonly weights: readonly number[];
 }
+
+export const cutCases: fc.Arbitrary<CutCase> = fc.record({
+  axis: fc.constantFrom(0, 1, 2, 2, 2, 3, 3, 4),
+  isGrid: fc.boolean(),
+  weights: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 2, maxLength: 5 }),
+});
 
 const RUNTIME_REFUSES: ReadonlySet<ErrorCode> = new Set(['KERNEL_FAILED', 'INVALID_MODEL']);
 
@@ -26,6 +33,8 @@ export interface Tally {
   /** Graphs that the runtime itself refuses. */
   refused: number;
 }
+
+export const NO_TALLY: Tally = { identical: 0, close: 0, cutSteps: 0, refused: 0 };
 
 const cutOf = ({ axis, isGrid, weights }: CutCase): Cut =>
   isGrid && weights.length === 4 ? { axes: [2, 3], counts: [2, 2] } : { axes: [axis], counts: [weights.length] };
@@ -43,9 +52,10 @@ function plannedPlan(bound: BoundGraph, bench: Bench, parts: number): Plan {
 /** @throws Error that says how far the answers are apart, and for which plan. */
 export async function checkCase(
   bench: Bench,
-  { graph, blob, inputs }: RandomGraph,
+  { graph, blob, inputs }: Network,
   cut: CutCase,
   tally: Tally,
+  tolerance: Tolerance = TOLERANCE,
 ): Promise<void> {
   const bound = bindGraph(graph, inputs);
   const weights = bench.weights(blob);
@@ -74,7 +84,7 @@ export async function checkCase(
       const apart = difference(whole.get(name)!, answer.get(name)!);
       if (apart.isIdentical) tally.identical++;
       else tally.close++;
-      if (!isClose(apart)) {
+      if (!isClose(apart, tolerance)) {
         throw new Error(`${kind}: "${name}" is off by ${apart.maxAbs} (${apart.maxRel} of the largest value)`);
       }
     }

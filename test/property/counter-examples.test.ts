@@ -7,7 +7,7 @@ import type { Shape, Tensor } from '../../src/core/tensor/tensor.ts';
 import { graphOf, node, value } from '../unit/core/graph/small-graphs.ts';
 import { int, ints, list, text } from '../unit/core/ops/facts.ts';
 import { openBench, type Bench } from './bench.ts';
-import { checkCase, type CutCase, type Tally } from './check-case.ts';
+import { checkCase, NO_TALLY, type CutCase } from './check-case.ts';
 import { floats } from './draft.ts';
 
 interface CounterExample {
@@ -110,7 +110,7 @@ describe('cut equals whole, where it once did not', () => {
 
   for (const [name, found] of Object.entries(FOUND)) {
     it(`for ${name}`, async () => {
-      const tally: Tally = { identical: 0, close: 0, cutSteps: 0, refused: 0 };
+      const tally = { ...NO_TALLY };
       await checkCase(bench, build(found), found.cut, tally);
       assert.equal(tally.refused, 0);
       assert.equal(tally.identical, 3 * found.outputs.length);

@@ -2,17 +2,11 @@
 import fc from 'fast-check';
 import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import { openBench, type Bench } from './bench.ts';
-import { checkCase, type CutCase, type Tally } from './check-case.ts';
+import { checkCase, cutCases, NO_TALLY } from './check-case.ts';
 import { buildGraph, graphCases } from './random-graph.ts';
 
 const RUNS = Number(process.env.TILEMESH_PROPERTY_RUNS ?? 2000);
 const MS_PER_RUN = 500;
-
-const cuts: fc.Arbitrary<CutCase> = fc.record({
-  axis: fc.constantFrom(0, 1, 2, 2, 2, 3, 3, 4),
-  isGrid: fc.boolean(),
-  weights: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 2, maxLength: 5 }),
-});
 
 describe('cut equals whole', () => {
   let bench: Bench;
@@ -23,8 +17,8 @@ describe('cut equals whole', () => {
 
   it(`on ${RUNS} random graphs, by single operators, fused, and as planned`, async function () {
     this.timeout(60_000 + RUNS * MS_PER_RUN);
-    const tally: Tally = { identical: 0, close: 0, cutSteps: 0, refused: 0 };
-    const property = fc.asyncProperty(graphCases, cuts, async (described, cut) => {
+    const tally = { ...NO_TALLY };
+    const property = fc.asyncProperty(graphCases, cutCases, async (described, cut) => {
       const random = buildGraph(described);
       if (random !== undefined) await checkCase(bench, random, cut, tally);
     });

@@ -1,7 +1,6 @@
 /** Random graphs of random operators. A case is a few numbers, so that fast-check can make it smaller. */
 import fc from 'fast-check';
-import type { Graph } from '../../src/core/graph/graph.ts';
-import type { Tensor } from '../../src/core/tensor/tensor.ts';
+import type { Network } from '../support/half-graph.ts';
 import { Draft, floats, wholeNumbers } from './draft.ts';
 import { POINTWISE } from './operators/pointwise.ts';
 import { SHAPING } from './operators/shaping.ts';
@@ -30,12 +29,6 @@ export interface GraphCase {
   readonly genes: readonly Gene[];
 }
 
-export interface RandomGraph {
-  readonly graph: Graph;
-  readonly blob: Uint8Array;
-  readonly inputs: ReadonlyMap<string, Tensor>;
-}
-
 export const graphCases: fc.Arbitrary<GraphCase> = fc.record({
   opset: fc.integer({ min: 7, max: 22 }),
   seed: fc.nat(2 ** 30),
@@ -54,7 +47,7 @@ function shapeOfInput(seed: number): number[] {
 }
 
 /** The graph that a case describes; undefined where none of its operators found a use. */
-export function buildGraph({ opset, seed, genes }: GraphCase): RandomGraph | undefined {
+export function buildGraph({ opset, seed, genes }: GraphCase): Network | undefined {
   const random = randomOf(seed);
   const draft = new Draft(opset, random);
   const shape = shapeOfInput(seed);

@@ -80,7 +80,7 @@ export interface FakeOptions {
   readonly isReady?: boolean;
   /** Runs before the answer; may throw or wait. */
   readonly beforeAnswer?: (request: InferRequest) => Promise<void>;
-  readonly onImport?: () => void;
+  readonly onImport?: (file: string) => void | Promise<void>;
 }
 
 export function fakePeer(options: FakeOptions = {}): FakePeer {
@@ -117,7 +117,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
     },
     importOnnx: async (file, given, onProgress) => {
       imports.push({ options: given, bytes: await readFile(file), file });
-      options.onImport?.();
+      await options.onImport?.(file);
       onProgress('hashing', 1, 2);
       return view(given.name);
     },

@@ -1,8 +1,14 @@
-/** `tilemesh import`: an ONNX file becomes a model of the mesh. */
+/**
+ * `tilemesh import`: an ONNX file becomes a model of the mesh. One that keeps its weights in files beside it is sent in two
+ * parts: the graph, and all its weights one after the other.
+ */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { encodeGraph } from '../../../models/onnx/encode.ts';
+import { readPackage, WEIGHTS_BESIDE, type ModelPackage } from '../../../models/package.ts';
 import { MeshError } from '../../core/errors.ts';
+import { byteLength } from '../../core/tensor/tensor.ts';
 import type { ModelView } from '../../api/port.ts';
 import { parseApiUrls, postForEvents } from '../client.ts';
 import { progressLine } from '../progress.ts';
@@ -22,25 +28,32 @@ const IMPORT_MS = 60 * 60_000;
 
 export async function importCommand(terminal: Terminal, file: string, options: ImportCommandOptions): Promise<void> {
   const urls = parseApiUrls(options.api);
-  const byteLength = await sizeOf(file);
+  const size = await sizeOf(file);
+  const model = await readPackage(file);
+  const upload = model.isSplit ? uploadInParts(model) : uploadOf(file, size);
   const progress = progressLine(terminal);
   try {
-    const { model } = (await postForEvents(
+    const { model: imported } = (await postForEvents(
       urls.slice(0, 1),
       {
         path: '/tilemesh/v1/models',
-        query: { name: options.name, task: options.task, description: options.description },
-        headers: { 'content-type': 'application/octet-stream', 'content-length': String(byteLength) },
-        body: upload(file, byteLength, (sent) => progress.update('sending', sent, byteLength)),
+        query: {
+          name: options.name,
+          task: options.task,
+          description: options.description,
+          graphBytes: upload.graphBytes,
+        },
+        headers: { 'content-type': 'application/octet-stream', 'content-length': String(upload.bytes) },
+        body: upload.body((sent) => progress.update('sending', sent, upload.bytes)),
         signal: AbortSignal.any([terminal.interrupted, AbortSignal.timeout(IMPORT_MS)]),
       },
       progress.update,
     )) as { readonly model: ModelView };
     progress.clear();
-    if (options.json) writeJson(terminal, 'import/1', { model });
+    if (options.json) writeJson(terminal, 'import/1', { model: imported });
     else {
       terminal.out(
-        `imported ${clean(model.name)} (${clean(model.task)}, ${formatBytes(model.bytesTotal)} of weights): run it with "npx tilemesh run ${clean(model.name)} INPUT"\n`,
+        `imported ${clean(imported.name)} (${clean(imported.task)}, ${formatBytes(imported.bytesTotal)} of weights): run it with "npx tilemesh run ${clean(imported.name)} INPUT"\n`,
       );
     }
   } finally {
@@ -58,9 +71,44 @@ async function sizeOf(file: string): Promise<number> {
   throw new MeshError('INVALID_ARGUMENT', `"${file}" is not a file`);
 }
 
-function upload(file: string, byteLength: number, onSent: (bytes: number) => void): ReadableStream<Uint8Array> {
+interface Upload {
+  readonly bytes: number;
+  /** Of the ONNX file at its front, where weights follow it. */
+  readonly graphBytes?: string;
+  body(onSent: (bytes: number) => void): ReadableStream<Uint8Array>;
+}
+
+const webStream = (source: Readable, onSent: (bytes: number) => void): ReadableStream<Uint8Array> => {
   let sent = 0;
-  const source = createReadStream(file, { end: Math.max(0, byteLength - 1), highWaterMark: 256 * 1024 });
-  source.on('data', (chunk) => onSent((sent += chunk.length)));
+  source.on('data', (chunk: Uint8Array) => onSent((sent += chunk.length)));
   return Readable.toWeb(source) as ReadableStream<Uint8Array>;
+};
+
+const uploadOf = (file: string, bytes: number): Upload => ({
+  bytes,
+  body: (onSent) =>
+    webStream(createReadStream(file, { end: Math.max(0, bytes - 1), highWaterMark: 256 * 1024 }), onSent),
+});
+
+function uploadInParts(model: ModelPackage): Upload {
+  const graph = encodeGraph(model.graph, WEIGHTS_BESIDE);
+  const ends = [...model.graph.weights.values()].map(({ type, shape, offset }) => offset + byteLength(type, shape));
+  return {
+    bytes: graph.byteLength + Math.max(0, ...ends),
+    graphBytes: String(graph.byteLength),
+    body: (onSent) => webStream(Readable.from(partsOf(model, graph), { objectMode: false }), onSent),
+  };
+}
+
+async function* partsOf(model: ModelPackage, graph: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield graph;
+  let end = 0;
+  for (const [name, { offset }] of model.graph.weights) {
+    if (offset > end) yield new Uint8Array(offset - end);
+    end = offset;
+    for await (const piece of model.weightPieces(name)) {
+      yield piece;
+      end += piece.byteLength;
+    }
+  }
 }

@@ -4,7 +4,7 @@
  */
 import { MeshError } from '../errors.ts';
 import { ruleOf } from '../ops/index.ts';
-import type { BoundNode, NodeFacts, OpRule, OutputFact } from '../ops/rule.ts';
+import { assertInputsSuffice, type BoundNode, type NodeFacts, type OpRule, type OutputFact } from '../ops/rule.ts';
 import type { DataType } from '../tensor/data-type.ts';
 import { elementCount, type Shape, type Tensor } from '../tensor/tensor.ts';
 import { foldNode } from './fold.ts';
@@ -173,7 +173,11 @@ function bindNode(graph: Graph, node: Node, known: Known): Step | undefined {
     known.types.set(name, output.type);
   }
   const bound: BoundNode = { ...facts, outputs: outputs.map((output) => output.shape) };
-  return { node, bound: { rule, facts: bound, isCuttable: understood(node, () => rule.cuttable(bound)) } };
+  const isCuttable = understood(node, () => {
+    assertInputsSuffice(rule, bound);
+    return rule.cuttable(bound);
+  });
+  return { node, bound: { rule, facts: bound, isCuttable } };
 }
 
 /** A tensor without elements is for the kernel to deal with, but for windows that are larger than the map. */

@@ -10,6 +10,7 @@ import type { Shape } from '../tensor/tensor.ts';
 import {
   int,
   ints,
+  misfit,
   regionInput,
   wholeInput,
   type BoundNode,
@@ -91,9 +92,15 @@ function local(node: BoundNode, region: Region, form: Form): LocalNode {
 
 const rule = (form: Form): OpRule => ({
   outputs: (facts) => {
-    const { data, weight, windows } = convFacts(facts, form);
+    const { data, weight, group, windows } = convFacts(facts, form);
     const type = form.type(facts);
     if (type === undefined || data.length < 3 || data.length !== weight.length) return undefined;
+    if (data[1] !== weight[1]! * group || weight[0]! % group !== 0) {
+      throw misfit(facts, `${data[1]!} channels in ${group} groups do not go with weights of [${weight.join(', ')}]`);
+    }
+    if (windows.some(({ kernel }, axis) => kernel !== weight[axis + 2])) {
+      throw misfit(facts, `its kernel_shape is not that of weights of [${weight.join(', ')}]`);
+    }
     const spatial = windows.map((window, axis) => outputExtent(window, data[axis + 2]!));
     return [{ shape: [data[0]!, weight[0]!, ...spatial], type }];
   },

@@ -3,7 +3,8 @@
  * each input is needed, and how does the operator look when it computes just that?* Partitioning, halo exchange, weight
  * distribution, cost and recovery follow from the answer. An operator without a rule is never cut.
  */
-import { wholeRegion, type Region } from '../geometry/region.ts';
+import { MeshError } from '../errors.ts';
+import { contains, describe, wholeRegion, type Region } from '../geometry/region.ts';
 import type { Attribute, Node } from '../graph/graph.ts';
 import type { DataType } from '../tensor/data-type.ts';
 import type { Shape, Tensor } from '../tensor/tensor.ts';
@@ -74,6 +75,28 @@ export const parameterInput = (value: Tensor): LocalInput => ({ kind: 'parameter
 
 export const ints = (...value: number[]): Attribute => ({ kind: 'ints', value });
 export const int = (value: number): Attribute => ({ kind: 'int', value });
+
+/** Shapes that do not go together, by the name of the operator that they meet at. */
+export const misfit = ({ node }: NodeFacts, what: string): MeshError =>
+  new MeshError(
+    'INVALID_INPUT',
+    `with these input shapes, node "${node.name}" (${node.op}) cannot run: ${what}; send an input of the size that the model is made for, or export the model again`,
+    { details: { node: node.name } },
+  );
+
+/** @throws MeshError INVALID_INPUT where an operator needs more of one of its inputs than there is. */
+export function assertInputsSuffice(rule: OpRule, node: BoundNode): void {
+  const { inputs } = rule.local(node, wholeRegion(node.outputs[0]!));
+  for (const [index, input] of inputs.entries()) {
+    const shape = node.inputs[index];
+    if (input?.kind !== 'region' || shape === undefined) continue;
+    if (input.region.length === shape.length && contains(wholeRegion(shape), input.region)) continue;
+    throw misfit(
+      node,
+      `it needs ${describe(input.region)} of "${node.node.inputs[index]!}", which is [${shape.join(', ')}]`,
+    );
+  }
+}
 
 /** An axis counted from the end when negative, as a plain index. */
 export const normalizeAxis = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);

@@ -4,6 +4,7 @@
  */
 import { MeshError } from '../errors.ts';
 import { ELEMENT_BYTES, type DataType } from './data-type.ts';
+import { halfOfNumber, numberOfHalf } from './half.ts';
 
 /** Extent of each axis, outermost first. A scalar has the empty shape. */
 export type Shape = readonly number[];
@@ -79,6 +80,7 @@ export function float32Values(source: Tensor): Float32Array {
 
 const READERS: Readonly<Partial<Record<DataType, (view: DataView, offset: number) => number>>> = {
   float32: (view, offset) => view.getFloat32(offset, true),
+  float16: (view, offset) => numberOfHalf(view.getUint16(offset, true)),
   float64: (view, offset) => view.getFloat64(offset, true),
   int8: (view, offset) => view.getInt8(offset),
   uint8: (view, offset) => view.getUint8(offset),
@@ -105,6 +107,7 @@ export function numberValues(source: Tensor): number[] {
 
 const WRITERS: Readonly<Partial<Record<DataType, (view: DataView, offset: number, value: number) => void>>> = {
   float32: (view, offset, value) => view.setFloat32(offset, value, true),
+  float16: (view, offset, value) => view.setUint16(offset, halfOfNumber(value), true),
   float64: (view, offset, value) => view.setFloat64(offset, value, true),
   int8: (view, offset, value) => view.setInt8(offset, value),
   uint8: (view, offset, value) => view.setUint8(offset, value),
@@ -135,3 +138,7 @@ export function fromNumbers(type: DataType, shape: Shape, values: ArrayLike<numb
   for (let index = 0; index < values.length; index++) write(view, index * size, values[index]!);
   return result;
 }
+
+/** The same numbers in another type; the tensor itself where it has that type. @throws MeshError INVALID_INPUT where either type is not one of numbers. */
+export const converted = (source: Tensor, type: DataType): Tensor =>
+  source.type === type ? source : fromNumbers(type, source.shape, numberValues(source));

@@ -3,7 +3,7 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeManifest, modelIdOf, sha256, type ModelManifest } from '../../../models/manifest.ts';
 import { decodeModel } from '../../../models/onnx/decode.ts';
-import type { TaskSpec } from '../../../models/tasks/task.ts';
+import { outputsRead, type TaskSpec } from '../../../models/tasks/task.ts';
 import { MeshError } from '../../core/errors.ts';
 import type { Graph } from '../../core/graph/graph.ts';
 import type { ModelId } from '../../core/ids.ts';
@@ -74,7 +74,7 @@ export function assertTaskFits(task: TaskSpec, graph: Graph): void {
   if (task.kind === 'tensors') return;
   const ports = [
     { role: 'input', name: task.input, values: graph.inputs },
-    { role: 'output', name: task.output, values: graph.outputs },
+    ...outputsRead(task).map((name) => ({ role: 'output', name, values: graph.outputs })),
   ];
   for (const { role, name, values } of ports) {
     if (values.some((value) => value.name === name)) continue;

@@ -1,14 +1,11 @@
 /** Operator by operator: every kernel computes what the plain loops compute, on random shapes and attributes. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Kernel } from '../../../kernels/kernel.ts';
 import { OPERATORS } from '../../../kernels/reference/operators.ts';
-import type { Tensor } from '../../../src/core/tensor/tensor.ts';
-import { numberValues } from '../../../src/core/tensor/tensor.ts';
-import type { OperatorCase } from './operator-cases/drawing.ts';
+import { numberValues, type Tensor } from '../../../src/core/tensor/tensor.ts';
 import { OPERATOR_CASES } from './operator-cases/table.ts';
 import { KERNELS, kernelNames } from './ports.ts';
-import { copyOf, never, node, program } from './programs.ts';
+import { runCase } from './run-case.ts';
 
 /** Single precision, summed in another order, against double: of the largest value of the output. */
 const TOLERANCE = 2e-5;
@@ -16,26 +13,6 @@ const TOLERANCE = 2e-5;
 describe('agreement of the kernels', () => {
   const reference = KERNELS.reference();
   after(() => reference.close());
-
-  async function compute(
-    kernel: Kernel,
-    { op, inputs, constants, attributes, opset, label }: OperatorCase,
-  ): Promise<Tensor> {
-    const names = [...inputs.map((_, index) => `x${index}`), ...(constants ?? []).map((_, index) => `c${index}`)];
-    const subject = program(`${op} ${label ?? ''}`, [node(op, names, 'y', attributes)], {
-      opsets: { '': opset ?? 13 },
-      feeds: inputs.map(({ type, shape }, index) => ({ name: `x${index}`, type, rank: shape.length })),
-      constants: new Map((constants ?? []).map((constant, index) => [`c${index}`, constant])),
-      outputs: [{ name: 'y', type: op === 'Cast' ? 'int64' : 'float32' }],
-    });
-    await kernel.prepare(subject, null, never());
-    try {
-      const feeds = new Map(inputs.map((input, index) => [`x${index}`, copyOf(input)]));
-      return (await kernel.run(subject.key, feeds, never())).outputs.get('y')!;
-    } finally {
-      await kernel.release(subject.key);
-    }
-  }
 
   it('is looked at for every operator of the reference kernel', () => {
     assert.deepEqual(Object.keys(OPERATOR_CASES).sort(), Object.keys(OPERATORS).sort());
@@ -51,7 +28,7 @@ describe('agreement of the kernels', () => {
           fc.assert(
             fc.asyncProperty(cases, async (subject) => {
               const [actual, expected] = await Promise.all(
-                [kernel, reference].map((each) => compute(each, { op, ...subject })),
+                [kernel, reference].map((each) => runCase(each, { op, ...subject })),
               );
               assertClose(actual!, expected!);
             }),

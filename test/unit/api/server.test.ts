@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { API_LIMITS } from '../../../src/api/limits.ts';
 import type { Api } from '../../../src/api/server.ts';
@@ -311,6 +311,22 @@ describe('HTTP API', () => {
       assert.ok(taken !== undefined && Buffer.compare(taken.bytes, model) === 0);
       assert.equal(taken.options.task?.kind, 'text-detection');
       assert.equal(existsSync(taken.file), false);
+    });
+
+    it('puts what follows the graph into the file beside it', async () => {
+      let weights: Uint8Array | undefined;
+      const { url, peer } = await start({
+        onImport: async (file) => {
+          weights = await readFile(join(dirname(file), 'weights.bin'));
+        },
+      });
+      const sent = Uint8Array.from({ length: 300_000 }, (_, index) => index % 251);
+      const answer = await post(`${url}/tilemesh/v1/models?name=mine&graphBytes=100001`, sent, octets);
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(Buffer.compare(peer.imports[0]!.bytes, sent.subarray(0, 100_001)), 0);
+      assert.equal(Buffer.compare(weights!, sent.subarray(100_001)), 0);
+      const wrong = await post(`${url}/tilemesh/v1/models?name=mine&graphBytes=-1`, sent, octets);
+      assert.deepEqual([wrong.status, wrong.json().code], [400, 'INVALID_ARGUMENT']);
     });
 
     it('leaves nothing behind when the model is refused or too large', async () => {

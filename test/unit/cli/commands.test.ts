@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { readNpy, writeNpy } from '../../../models/tasks/npy.ts';
 import type { Api } from '../../../src/api/server.ts';
 import type { StartPeer, StartRequest } from '../../../src/cli/commands/up.ts';
@@ -205,9 +206,8 @@ describe('command line', () => {
 
     it('send a file whole, with its task', async () => {
       const { url, peer } = await serve();
-      const file = join(folder, 'model.onnx');
-      const bytes = new Uint8Array(700_000).map((_, index) => index % 241);
-      await writeFile(file, bytes);
+      const file = fileURLToPath(new URL('../../../models/zoo/face/face.onnx', import.meta.url));
+      const bytes = await readFile(file);
       const { code, out, err } = await tilemesh([
         'import',
         file,
@@ -283,6 +283,7 @@ describe('command line', () => {
       ['there is no input', ['run', 'm'], 2, /give one INPUT/],
       ['an input is not NAME=FILE', ['run', 'm', '--input', 'x'], 2, /NAME=FILE\.npy/],
       ['a file is missing', ['run', 'm', '/none/x.png'], 1, /^tilemesh: there is no file "\/none\/x\.png"/],
+      ['an import is no model', ['import', 'package.json', '--name', 'x'], 1, /not an ONNX model/],
       ['an import is missing', ['import', '/none/x.onnx', '--name', 'x'], 1, /there is no file/],
       ['a peer cannot start', ['up'], 1, /^tilemesh: not in this test\n$/],
     ];

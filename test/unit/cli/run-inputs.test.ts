@@ -5,12 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TaskSpec } from '../../../models/tasks/task.ts';
 import type { Api } from '../../../src/api/server.ts';
-import { runProgram } from '../../../src/cli/main.ts';
-import type { Terminal } from '../../../src/cli/terminal.ts';
-import { MeshError } from '../../../src/core/errors.ts';
 import type { ValueInfo } from '../../../src/core/graph/graph.ts';
 import { numberValues } from '../../../src/core/tensor/tensor.ts';
 import { fakePeer, startFakeApi, type FakePeer } from '../../support/fake-peer.ts';
+import { tilemesh } from '../../support/terminal.ts';
 
 const LETTERS: TaskSpec = {
   kind: 'text-classification',
@@ -43,17 +41,7 @@ describe('the input of tilemesh run', () => {
   async function run(task: TaskSpec, input: ValueInfo, given: string) {
     const peer: FakePeer = fakePeer({ model: { task, inputs: [input], weights: 'trained' } });
     api = await startFakeApi(peer);
-    let [out, err] = ['', ''];
-    const terminal: Terminal = {
-      out: (text) => void (out += text),
-      err: (text) => void (err += text),
-      isInteractive: false,
-      style: (_style, text) => text,
-      interrupted: new AbortController().signal,
-    };
-    const noPeer = () => Promise.reject(new MeshError('INTERNAL', 'not in this test'));
-    const code = await runProgram(terminal, ['run', 'double', given, '--api', api.url], '0.1.0', noPeer);
-    return { code, out, err, requests: peer.requests };
+    return { ...(await tilemesh('run', 'double', given, '--api', api.url)), requests: peer.requests };
   }
 
   it('is taken as a text where it is no file', async () => {

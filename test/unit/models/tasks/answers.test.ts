@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { classify, softmax } from '../../../../models/tasks/classify.ts';
 import { sniff } from '../../../../models/tasks/payload.ts';
 import { presetTask } from '../../../../models/tasks/presets.ts';
-import { preprocess } from '../../../../models/tasks/process.ts';
+import { summarise } from '../../../../models/tasks/answer.ts';
+import { postprocess, preprocess } from '../../../../models/tasks/process.ts';
 import { writeNpy } from '../../../../models/tasks/npy.ts';
 import { parseTask } from '../../../../models/tasks/task.ts';
 import { findText } from '../../../../models/tasks/text-detection.ts';
 import { readText } from '../../../../models/tasks/text-recognition.ts';
 import { MeshError } from '../../../../src/core/errors.ts';
-import { fromFloat32, fromNumbers, numberValues } from '../../../../src/core/tensor/tensor.ts';
+import { converted, fromFloat32, fromNumbers, numberValues } from '../../../../src/core/tensor/tensor.ts';
 
 const failsWith = (code: string, message: RegExp) => (error: unknown) =>
   error instanceof MeshError && error.code === code && message.test(error.message);
@@ -164,6 +165,13 @@ describe('preprocess', () => {
     assert.deepEqual(numberValues(inputs.get('x')!), [1, 2]);
   });
 
+  it('makes float16 of other numbers where the network is in half precision', async () => {
+    const half = { ...input, type: 'float16' as const };
+    const { inputs } = await preprocess({ kind: 'tensors' }, npy(writeNpy(fromFloat32([2], [1, 0.1]))), [half]);
+    assert.equal(inputs.get('x')!.type, 'float16');
+    assert.deepEqual(numberValues(inputs.get('x')!), [1, 0.0999755859375]);
+  });
+
   it('refuses another shape and says what is wanted', async () => {
     const payload = npy(writeNpy(fromFloat32([1, 3], [1, 2, 3])));
     await assert.rejects(
@@ -180,6 +188,25 @@ describe('preprocess', () => {
     );
     const text = { kind: 'text' as const, bytes: new TextEncoder().encode('hello') };
     await assert.rejects(preprocess({ kind: 'tensors' }, text, [input]), failsWith('UNSUPPORTED_MEDIA', /array.*text/));
+  });
+});
+
+describe('answers of a network in half precision', () => {
+  it('are read as those of one in single precision', async () => {
+    const task = await presetTask('ppocr-detection');
+    assert.ok(task.kind === 'text-detection');
+    const map = new Float32Array(64 * 64);
+    for (let y = 20; y < 40; y++) map.fill(0.9375, y * 64 + 10, y * 64 + 50);
+    const single = fromFloat32([1, 1, 64, 64], map);
+    const read = (output: typeof single) => postprocess(task, new Map([[task.output, output]]), {});
+    const answer = read(single);
+    assert.ok(answer.kind === 'boxes' && answer.boxes.length === 1);
+    assert.deepEqual(read(converted(single, 'float16')), answer);
+  });
+
+  it('are shown as numbers', () => {
+    const { values } = summarise('y', fromNumbers('float16', [3], [0.5, Infinity, -2]));
+    assert.deepEqual(values, [0.5, null, -2]);
   });
 });
 

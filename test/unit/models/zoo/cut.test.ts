@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { InferenceSession } from 'onnxruntime-node';
 import { createOnnxRuntimeKernel } from '../../../../kernels/onnxruntime/kernel.ts';
 import type { Kernel } from '../../../../kernels/kernel.ts';
 import { encodeGraph } from '../../../../models/onnx/encode.ts';
@@ -14,15 +14,10 @@ import { ZOO, type ZooName } from '../../../../models/zoo/index.ts';
 import { fillNormal } from '../../../../models/zoo/random.ts';
 import { imageTensor } from '../../../../models/tasks/image.ts';
 import { characterIds } from '../../../../models/tasks/text.ts';
-import {
-  float32Values,
-  fromFloat32,
-  fromInt64,
-  numberValues,
-  type Tensor,
-} from '../../../../src/core/tensor/tensor.ts';
+import { float32Values, fromFloat32, fromInt64, type Tensor } from '../../../../src/core/tensor/tensor.ts';
 import { MemoryMesh } from '../../../support/memory-mesh.ts';
 import { weightsOf, writeBlob } from '../../../support/weights.ts';
+import { runSession } from '../../../support/whole-session.ts';
 
 const picture = (side: number): Tensor => {
   const values = new Float32Array(3 * side * side);
@@ -62,15 +57,11 @@ const CASES: readonly { readonly name: ZooName; readonly input: () => Tensor | P
 
 async function whole(model: ModelPackage, weights: ReadonlyMap<string, Uint8Array>, input: Tensor): Promise<Tensor> {
   const session = await InferenceSession.create(encodeGraph(model.graph, (name) => weights.get(name)!));
-  const given =
-    input.type === 'int64'
-      ? new OrtTensor('int64', BigInt64Array.from(numberValues(input), BigInt), input.shape)
-      : new OrtTensor('float32', float32Values(input), input.shape);
-  const results = await session.run({ [model.graph.inputs[0]!.name]: given });
-  const output = results[model.graph.outputs[0]!.name]!;
-  const copy = fromFloat32(output.dims, Float32Array.from(output.data as Float32Array));
+  const output = (await runSession(session, new Map([[model.graph.inputs[0]!.name, input]]))).get(
+    model.graph.outputs[0]!.name,
+  )!;
   await session.release();
-  return copy;
+  return output;
 }
 
 describe('a network of the zoo, cut over three peers', function () {

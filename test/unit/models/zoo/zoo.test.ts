@@ -4,7 +4,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { encodeGraph } from '../../../../models/onnx/encode.ts';
 import { weightsOf } from '../../../support/weights.ts';
 import { OCR_MODELS } from '../../../../models/tasks/ocr.ts';
-import { parseTask } from '../../../../models/tasks/task.ts';
+import { outputsRead, parseTask } from '../../../../models/tasks/task.ts';
 import { ZOO } from '../../../../models/zoo/index.ts';
 import type { Graph } from '../../../../src/core/graph/graph.ts';
 import { byteLength, elementCount } from '../../../../src/core/tensor/tensor.ts';
@@ -37,8 +37,8 @@ describe('zoo', () => {
     { name: 'forecast', parameters: 4_103, convolutions: 7, dense: 0, input: [1, 'length'] },
   ] as const;
 
-  it('holds just the networks of the table, and those of the package for reading pages', () => {
-    const names = [...table.map(({ name }) => name), 'ocr-detection', 'ocr-angle', 'ocr-recognition'];
+  it('holds just the networks of the table, and those for faces and for reading pages', () => {
+    const names = [...table.map(({ name }) => name), 'face', 'ocr-detection', 'ocr-angle', 'ocr-recognition'];
     assert.deepEqual(Object.keys(ZOO), names);
     for (const [name, entry] of Object.entries(ZOO)) assert.equal(entry.name, name);
   });
@@ -54,7 +54,7 @@ describe('zoo', () => {
       assert.deepEqual(parseTask(task), task);
       assert.ok(task.kind !== 'tensors');
       assert.equal(task.input, graph.inputs[0]!.name);
-      assert.equal(task.output, graph.outputs[0]!.name);
+      assert.deepEqual(outputsRead(task), [graph.outputs[0]!.name]);
     });
   }
 

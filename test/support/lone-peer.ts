@@ -1,0 +1,17 @@
+/** A whole peer in this process, without any other. */
+import { join } from 'node:path';
+import { loadConfig } from '../../src/config/load.ts';
+import { createPeer, type Peer } from '../../src/node.ts';
+
+/** @param folder for its data. Its API listens on a port of its own. */
+export const startLonePeer = async (folder: string): Promise<Peer> =>
+  createPeer(
+    await loadConfig(folder, {
+      name: 'lone',
+      data: join(folder, 'data'),
+      api: { host: '127.0.0.1', port: 0 },
+      listen: { addresses: ['127.0.0.1'] },
+      discovery: { mdns: false },
+      log: { level: 'silent' },
+    }),
+  );
