@@ -94,8 +94,9 @@ export class Outbound {
     const shipment: Shipment = { frames, signal, resolve: () => resolve(undefined), reject };
     const dropCancelled = (): void => this.#drop(shipment);
     this.#queue.push(shipment);
-    signal?.addEventListener('abort', dropCancelled);
     void this.#pump();
+    // Most have left the queue by now, and listening takes longer than sending.
+    if (this.#queue.at(-1) === shipment) signal?.addEventListener('abort', dropCancelled);
     return promise.finally(() => {
       signal?.removeEventListener('abort', dropCancelled);
       this.#queuedShipments -= 1;

@@ -43,7 +43,7 @@ export declare type Offer = Message<"lane.Offer"> & {
   listeners: Listener[];
 
   /**
-   * Ids of the protocols whose frames may come, in the order of their numbers on the lane.
+   * Ids of the protocols whose frames may come.
    *
    * @generated from field: repeated string protocols = 5;
    */
@@ -116,7 +116,7 @@ export declare const AnswerSchema: GenMessage<Answer>;
  */
 export declare type Accept = Message<"lane.Accept"> & {
   /**
-   * Those of the offered protocols that it takes.
+   * Those of the offered protocols that it takes, in the order of their numbers on the lane.
    *
    * @generated from field: repeated string protocols = 1;
    */

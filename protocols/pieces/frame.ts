@@ -67,6 +67,8 @@ const TYPES: ReadonlyMap<number, DataType> = new Map(
   Object.entries(TYPE_NUMBERS).map(([type, number]) => [number, type as DataType]),
 );
 
+const ENCODER = new TextEncoder();
+
 /** What the head of a chunk says of the chunk. */
 export interface Chunk {
   readonly offset: number;
@@ -87,7 +89,8 @@ export function* encodePiece(piece: Piece): Generator<Uint8ArrayList> {
   let offset = 0;
   do {
     const payload = bytes.subarray(offset, offset + CHUNK_BYTES);
-    const head = template.slice();
+    // Chunks already handed on keep their heads.
+    const head = offset === 0 ? template : template.slice();
     const view = new DataView(head.buffer);
     view.setBigUint64(AT.chunkOffset, BigInt(offset), true);
     view.setUint32(AT.chunkBytes, payload.byteLength, true);
@@ -117,7 +120,7 @@ function encodeHead({ region, tensor, ...piece }: Piece): Uint8Array<ArrayBuffer
     view.setUint32(FIXED_BYTES + axis * 8, start, true);
     view.setUint32(FIXED_BYTES + axis * 8 + 4, end, true);
   });
-  new TextEncoder().encodeInto(tensor, head.subarray(nameAt));
+  ENCODER.encodeInto(tensor, head.subarray(nameAt));
   return head;
 }
 
@@ -170,7 +173,7 @@ export function decodeHeader(head: Uint8Array): PieceHeader {
     attempt: fields.ordinal(view.getUint32(AT.attempt, true), 'attempt'),
     block: view.getUint32(AT.block, true),
     part: view.getUint32(AT.part, true),
-    tensor: new TextDecoder().decode(head.subarray(FIXED_BYTES + rank * 8)),
+    tensor: Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('utf8', FIXED_BYTES + rank * 8),
     type,
     region,
     byteLength,
