@@ -23,6 +23,10 @@ export default defineConfig({
   // addresses or where a firewall stands between boards.
   // listen: { port: 0, addresses: [] },
 
+  // Pieces of feature maps travel by TLS connections of their own, which cost a fraction of libp2p's streams, and by those
+  // where a firewall stands between boards: open the port, or do with 'streams'.
+  // dataPlane: { carrier: 'auto', port: 0 },
+
   // Boards on one network find each other by multicast DNS. Where a switch or VLAN drops multicast, list every board:
   // discovery: { mdns: true, bootstrap: ['192.168.1.11:4001', '192.168.1.12:4001'] },
 

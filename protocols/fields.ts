@@ -2,8 +2,6 @@
  * What control messages are checked for, field by field. Everything here turns wire values into the core's types or
  * throws INVALID_MESSAGE; nothing here allocates in proportion to what a sender claims.
  */
-import { fromString } from 'uint8arrays/from-string';
-import { toString } from 'uint8arrays/to-string';
 import { fromBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { isErrorCode, MeshError, type ErrorCode } from '../src/core/errors.ts';
@@ -60,10 +58,11 @@ function countFields(schema: DescMessage, reader: BinaryReader, budget: number, 
   return left;
 }
 
-const toHex = (bytes: Uint8Array): string => toString(bytes, 'base16');
+const toHex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 
 /** Hexadecimal digits as bytes. */
-export const fromHex = (digits: string): Uint8Array<ArrayBuffer> => Uint8Array.from(fromString(digits, 'base16'));
+export const fromHex = (digits: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(digits, 'hex'));
 
 export function requestId(bytes: Uint8Array): RequestId {
   const text = bytes.byteLength === 16 ? toHex(bytes) : '';

@@ -17,6 +17,7 @@ import type { Uint8ArrayList } from 'uint8arraylist';
 import { MeshError } from '../src/core/errors.ts';
 import { asPeerId, type PeerId } from '../src/core/ids.ts';
 import { invalid } from './fields.ts';
+import type { FrameSink } from './sink.ts';
 import { abortError, waitFor } from './wait.ts';
 
 export type Frame = Uint8Array | Uint8ArrayList;
@@ -49,7 +50,7 @@ export interface FramingOptions {
   readonly stallTimeoutMs: number;
 }
 
-/** One stream of frames to or from one peer. */
+/** One stream of frames to or from one peer: the carrier that libp2p provides. */
 export class FrameStream {
   readonly peer: PeerId;
   readonly #stream: Stream;
@@ -115,6 +116,15 @@ export class FrameStream {
     }
   }
 
+  /** As `read`, to a sink. */
+  readInto(sink: FrameSink): Promise<void> {
+    return this.read((frame) => {
+      sink.begin(frame.byteLength);
+      for (const part of frame) sink.push(part);
+      sink.end();
+    });
+  }
+
   /** Calls back once when the stream has ended for whatever reason; at once if it has already. Returns how to stop. */
   onceClosed(listener: () => void): () => void {
     if (this.#stream.status !== 'open' && this.#stream.status !== 'closing') {
@@ -170,6 +180,24 @@ export class FrameStream {
 }
 
 /**
+ * The connection to a peer, dialled where need be.
+ * @throws MeshError PEER_LOST when that fails or takes longer than `openTimeoutMs`; CANCELLED, DEADLINE_EXCEEDED.
+ */
+export async function openConnection(
+  components: StreamComponents,
+  peer: PeerId,
+  options: FramingOptions,
+  cancel?: AbortSignal,
+): Promise<Connection> {
+  const signal = withTimeout(options.openTimeoutMs, cancel);
+  try {
+    return await components.connectionManager.openConnection(peerIdFromString(peer), { signal });
+  } catch (error) {
+    throw openingError(peer, options, cancel, error);
+  }
+}
+
+/**
  * Opens a stream to a peer, dialling it first where need be.
  * @throws MeshError PEER_LOST when that fails or takes longer than `openTimeoutMs`; OVERLOADED when too
  * many are open; CANCELLED, DEADLINE_EXCEEDED.
@@ -180,8 +208,7 @@ export async function openStream(
   options: FramingOptions,
   cancel?: AbortSignal,
 ): Promise<FrameStream> {
-  const timeout = AbortSignal.timeout(options.openTimeoutMs);
-  const signal = cancel === undefined ? timeout : AbortSignal.any([cancel, timeout]);
+  const signal = withTimeout(options.openTimeoutMs, cancel);
   try {
     const connection = await components.connectionManager.openConnection(peerIdFromString(peer), { signal });
     const stream = await connection.newStream(options.protocol, {
@@ -191,28 +218,43 @@ export async function openStream(
     });
     return new FrameStream(peer, stream, options);
   } catch (error) {
-    if (cancel?.aborted === true) throw abortError(cancel);
-    if (error instanceof Error && error.name === 'TooManyOutboundProtocolStreamsError') {
-      throw new MeshError('OVERLOADED', `peer ${peer} is asked too much at a time; retry later`, { cause: error });
-    }
-    throw new MeshError(
-      'PEER_LOST',
-      `no ${options.protocol} stream to peer ${peer} could be opened within ${options.openTimeoutMs} ms; ` +
-        'check that it runs, is reachable and speaks this version',
-      { cause: error, details: { peer } },
-    );
+    throw openingError(peer, options, cancel, error);
   }
+}
+
+function withTimeout(timeoutMs: number, cancel: AbortSignal | undefined): AbortSignal {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  return cancel === undefined ? timeout : AbortSignal.any([cancel, timeout]);
+}
+
+function openingError(
+  peer: PeerId,
+  { protocol, openTimeoutMs }: FramingOptions,
+  cancel: AbortSignal | undefined,
+  cause: unknown,
+): MeshError {
+  if (cancel?.aborted === true) return abortError(cancel);
+  if (cause instanceof Error && cause.name === 'TooManyOutboundProtocolStreamsError') {
+    return new MeshError('OVERLOADED', `peer ${peer} is asked too much at a time; retry later`, { cause });
+  }
+  return new MeshError(
+    'PEER_LOST',
+    `no ${protocol} stream to peer ${peer} could be opened within ${openTimeoutMs} ms; ` +
+      'check that it runs, is reachable and speaks this version',
+    { cause, details: { peer } },
+  );
 }
 
 /** Accepts streams of a protocol from now on. `onStream` must not throw. */
 export function acceptStreams(
   components: StreamComponents,
   options: FramingOptions,
-  onStream: (stream: FrameStream) => void,
+  onStream: (stream: FrameStream, connection: Connection) => void,
 ): Promise<void> {
   return components.registrar.handle(
     options.protocol,
-    (stream, connection) => onStream(new FrameStream(asPeerId(connection.remotePeer.toString()), stream, options)),
+    (stream, connection) =>
+      onStream(new FrameStream(asPeerId(connection.remotePeer.toString()), stream, options), connection),
     { maxInboundStreams: options.maxStreams, maxOutboundStreams: options.maxStreams, runOnLimitedConnection: false },
   );
 }

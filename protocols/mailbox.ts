@@ -5,10 +5,10 @@
  */
 import { MeshError, toMeshError } from '../src/core/errors.ts';
 import type { PeerId } from '../src/core/ids.ts';
-import { Channel, type ChannelOptions } from './channel.ts';
+import { Channel, type ChannelComponents, type ChannelOptions } from './channel.ts';
 import type { Codec } from './codec.ts';
-import type { StreamComponents } from './framing.ts';
 import { Listeners } from './listeners.ts';
+import { wholeFrames } from './sink.ts';
 
 /** Suits control messages: small, some per second and peer. */
 export const MAILBOX_DEFAULTS = Object.freeze({
@@ -26,11 +26,11 @@ export class Mailbox<M> {
   readonly #options: ChannelOptions;
   readonly #messages = new Listeners<[from: PeerId, message: M]>();
 
-  constructor(components: StreamComponents, codec: Codec<M>, options: ChannelOptions) {
+  constructor(components: ChannelComponents, codec: Codec<M>, options: ChannelOptions) {
     this.#codec = codec;
     this.#options = options;
     this.#channel = new Channel(components, options, ({ peer }) => ({
-      take: (frame) => this.#messages.call(peer, codec.decode(frame.subarray())),
+      sink: wholeFrames((frame) => this.#messages.call(peer, codec.decode(frame))),
     }));
   }
 

@@ -4,7 +4,9 @@
  */
 import { MeshError } from '../src/core/errors.ts';
 import type { PeerId } from '../src/core/ids.ts';
-import type { Frame, FrameStream } from './framing.ts';
+import type { FrameCarrier } from './carrier.ts';
+import type { Frame } from './framing.ts';
+import { wholeFrames } from './sink.ts';
 import { abortError, waitFor } from './wait.ts';
 
 export interface OutboundLimits {
@@ -33,19 +35,19 @@ interface Shipment {
 
 export class Outbound {
   readonly #peer: PeerId;
-  readonly #open: () => Promise<FrameStream>;
+  readonly #open: () => Promise<FrameCarrier>;
   readonly #limits: OutboundLimits;
   readonly #credit: CreditScheme | undefined;
   readonly #queue: Shipment[] = [];
   #queuedBytes = 0;
   #queuedShipments = 0;
-  #stream: FrameStream | undefined;
+  #stream: FrameCarrier | undefined;
   #creditBytes = 0;
   #wake: (() => void) | undefined;
   #isPumping = false;
   #isStopped = false;
 
-  constructor(peer: PeerId, open: () => Promise<FrameStream>, limits: OutboundLimits, credit?: CreditScheme) {
+  constructor(peer: PeerId, open: () => Promise<FrameCarrier>, limits: OutboundLimits, credit?: CreditScheme) {
     this.#peer = peer;
     this.#open = open;
     this.#limits = limits;
@@ -92,8 +94,9 @@ export class Outbound {
     const shipment: Shipment = { frames, signal, resolve: () => resolve(undefined), reject };
     const dropCancelled = (): void => this.#drop(shipment);
     this.#queue.push(shipment);
-    signal?.addEventListener('abort', dropCancelled);
     void this.#pump();
+    // Most have left the queue by now, and listening takes longer than sending.
+    if (this.#queue.at(-1) === shipment) signal?.addEventListener('abort', dropCancelled);
     return promise.finally(() => {
       signal?.removeEventListener('abort', dropCancelled);
       this.#queuedShipments -= 1;
@@ -125,7 +128,7 @@ export class Outbound {
   }
 
   /** Rejects the shipment, and throws when the stream cannot carry the next one either. */
-  async #ship({ frames, signal, resolve, reject }: Shipment, stream: FrameStream): Promise<void> {
+  async #ship({ frames, signal, resolve, reject }: Shipment, stream: FrameCarrier): Promise<void> {
     try {
       for (const frame of frames) {
         if (signal?.aborted === true) throw abortError(signal);
@@ -145,7 +148,7 @@ export class Outbound {
     }
   }
 
-  async #reopen(): Promise<FrameStream> {
+  async #reopen(): Promise<FrameCarrier> {
     const stream = await this.#open();
     if (this.#isStopped) {
       stream.abort(stopped());
@@ -159,11 +162,13 @@ export class Outbound {
     });
     // Receivers send nothing but credit. Reading also notices when they end the stream.
     stream
-      .read((frame) => {
-        if (this.#credit === undefined || this.#stream !== stream) return;
-        this.#creditBytes = Math.min(this.#credit.windowBytes, this.#creditBytes + this.#credit.parse(frame));
-        this.#wake?.();
-      })
+      .readInto(
+        wholeFrames((frame) => {
+          if (this.#credit === undefined || this.#stream !== stream) return;
+          this.#creditBytes = Math.min(this.#credit.windowBytes, this.#creditBytes + this.#credit.parse(frame));
+          this.#wake?.();
+        }),
+      )
       .then(
         () => stream.close(this.#limits.stallTimeoutMs),
         () => undefined,
@@ -172,7 +177,7 @@ export class Outbound {
     return stream;
   }
 
-  async #spend(bytes: number, stream: FrameStream, signal: AbortSignal | undefined): Promise<void> {
+  async #spend(bytes: number, stream: FrameCarrier, signal: AbortSignal | undefined): Promise<void> {
     while (this.#creditBytes < bytes && stream.isOpen()) {
       await waitFor<undefined>(
         (resolve) => {

@@ -5,9 +5,11 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { ServiceFactoryMap } from 'libp2p';
 import { openKernel } from '../kernels/open.ts';
 import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
 import { election, type ElectionService } from '../protocols/election/service.ts';
+import { lanes, type LaneChoice, type LanesService } from '../protocols/lane/service.ts';
 import { health, type HealthService } from '../protocols/health/service.ts';
 import { pieces, type PiecesService } from '../protocols/pieces/service.ts';
 import { plan, type PlanService } from '../protocols/plan/service.ts';
@@ -30,7 +32,7 @@ import { PlanThread } from './mesh/plan-thread.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
 import { SpeedGauge } from './speed-gauge.ts';
-import { createLogger } from './observability/logger.ts';
+import { createLogger, type Logger } from './observability/logger.ts';
 import { createPeerPort } from './peer-port.ts';
 
 /** A running peer. */
@@ -42,6 +44,8 @@ export interface Peer extends PeerPort {
 }
 
 interface Services extends Record<string, unknown> {
+  /** Absent when configuration asks for streams only. */
+  readonly lanes?: LanesService;
   readonly election: ElectionService;
   readonly plan: PlanService;
   readonly pieces: PiecesService;
@@ -60,6 +64,21 @@ async function programVersion(): Promise<string> {
     if (text !== undefined) return (JSON.parse(text) as { readonly version: string }).version;
   }
   return '0.0.0';
+}
+
+/** Heartbeats and models keep to streams: the ones must not depend on a lane, the others are too big for one. */
+function protocolServices({ dataPlane }: ResolvedConfig, logger: Logger): ServiceFactoryMap<Services> {
+  const usesLanes = dataPlane.carrier === 'auto';
+  const onChoice = ({ peer, ...choice }: LaneChoice): void =>
+    logger.debug({ actor: 'lanes', peer, ...choice }, `pieces to a peer go by ${choice.carrier}`);
+  return {
+    ...(usesLanes ? { lanes: lanes({ port: dataPlane.port, onChoice }) } : {}),
+    election: election({ usesLanes }),
+    plan: plan({ usesLanes }),
+    pieces: pieces({ usesLanes }),
+    blobs: blobs(),
+    health: health(),
+  };
 }
 
 /** Undoes steps in the opposite order, whatever becomes of each. */
@@ -123,7 +142,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     listen: config.listen,
     discovery: config.discovery,
     logger,
-    services: { election: election(), plan: plan(), pieces: pieces(), blobs: blobs(), health: health() },
+    services: protocolServices(config, logger),
   });
   const { services } = host;
   const membership = new Membership({

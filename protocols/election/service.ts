@@ -1,5 +1,4 @@
-import type { StreamComponents } from '../framing.ts';
-import type { ChannelOptions } from '../channel.ts';
+import type { ChannelComponents, ChannelOptions } from '../channel.ts';
 import { Mailbox, MAILBOX_DEFAULTS } from '../mailbox.ts';
 import { MAX_FRAME_BYTES, PROTOCOL_ID } from './constants.ts';
 import { electionCodec, type ElectionMessage } from './messages.ts';
@@ -9,7 +8,7 @@ export type ElectionService = Mailbox<ElectionMessage>;
 /** The libp2p service of `/tilemesh/election/1.0.0`. */
 export const election =
   (init: Partial<Omit<ChannelOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
-  (components: StreamComponents): ElectionService =>
+  (components: ChannelComponents): ElectionService =>
     new Mailbox(components, electionCodec, {
       ...MAILBOX_DEFAULTS,
       ...init,

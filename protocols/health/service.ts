@@ -1,5 +1,4 @@
-import type { StreamComponents } from '../framing.ts';
-import type { ChannelOptions } from '../channel.ts';
+import type { ChannelComponents, ChannelOptions } from '../channel.ts';
 import { Mailbox, MAILBOX_DEFAULTS } from '../mailbox.ts';
 import { MAX_FRAME_BYTES, PROTOCOL_ID } from './constants.ts';
 import { healthCodec, type HealthMessage } from './messages.ts';
@@ -9,7 +8,7 @@ export type HealthService = Mailbox<HealthMessage>;
 /** The libp2p service of `/tilemesh/health/1.0.0`. */
 export const health =
   (init: Partial<Omit<ChannelOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
-  (components: StreamComponents): HealthService =>
+  (components: ChannelComponents): HealthService =>
     new Mailbox(components, healthCodec, {
       ...MAILBOX_DEFAULTS,
       ...init,

@@ -25,7 +25,8 @@ import type { Piece, PieceHeader } from './messages.ts';
 
 const CHUNK = 1;
 const CREDIT = 2;
-const FIXED_BYTES = 68;
+export const FIXED_BYTES = 68;
+export const MAX_HEAD_BYTES = FIXED_BYTES + MAX_RANK * 8 + MAX_NAME_BYTES;
 const AT = {
   magic: 0,
   version: 4,
@@ -66,12 +67,16 @@ const TYPES: ReadonlyMap<number, DataType> = new Map(
   Object.entries(TYPE_NUMBERS).map(([type, number]) => [number, type as DataType]),
 );
 
-/** One chunk of a piece, as received. */
+const ENCODER = new TextEncoder();
+
+/** What the head of a chunk says of the chunk. */
 export interface Chunk {
   readonly offset: number;
   readonly byteLength: number;
-  /** Header, region and name. */
-  readonly head: Uint8Array;
+  /** CRC-32 of the head but the checksum itself, which goes on over the payload. */
+  readonly headSum: number;
+  /** What the checksum of all is said to be. */
+  readonly sum: number;
 }
 
 export const headBytes = (piece: Pick<Piece, 'region' | 'tensor'>): number =>
@@ -84,11 +89,12 @@ export function* encodePiece(piece: Piece): Generator<Uint8ArrayList> {
   let offset = 0;
   do {
     const payload = bytes.subarray(offset, offset + CHUNK_BYTES);
-    const head = template.slice();
+    // Chunks already handed on keep their heads.
+    const head = offset === 0 ? template : template.slice();
     const view = new DataView(head.buffer);
     view.setBigUint64(AT.chunkOffset, BigInt(offset), true);
     view.setUint32(AT.chunkBytes, payload.byteLength, true);
-    view.setUint32(AT.crc, checksum(head, [payload]), true);
+    view.setUint32(AT.crc, crc32(payload, headChecksum(head)), true);
     yield new Uint8ArrayList(head, payload as Uint8Array<ArrayBuffer>);
     offset += payload.byteLength;
   } while (offset < bytes.byteLength);
@@ -114,32 +120,34 @@ function encodeHead({ region, tensor, ...piece }: Piece): Uint8Array<ArrayBuffer
     view.setUint32(FIXED_BYTES + axis * 8, start, true);
     view.setUint32(FIXED_BYTES + axis * 8 + 4, end, true);
   });
-  new TextEncoder().encodeInto(tensor, head.subarray(nameAt));
+  ENCODER.encodeInto(tensor, head.subarray(nameAt));
   return head;
 }
 
-/**
- * Where the head of a chunk ends and its payload begins, sizes and checksum verified.
- * @throws MeshError INVALID_MESSAGE
- */
-export function decodeChunk(frame: Uint8ArrayList): Chunk {
-  if (frame.byteLength < FIXED_BYTES) throw fields.invalid(`a frame of ${frame.byteLength} bytes is no chunk`);
-  const fixed = viewOf(frame.subarray(0, FIXED_BYTES));
-  checkStart(fixed, CHUNK);
-  const rank = fixed.getUint8(AT.rank);
-  const nameBytes = fixed.getUint16(AT.nameBytes, true);
+/** How long the head of a chunk is, told by its first `FIXED_BYTES`. @throws MeshError INVALID_MESSAGE */
+export function headLength(fixed: Uint8Array): number {
+  const view = viewOf(fixed);
+  checkStart(view, CHUNK);
+  const rank = view.getUint8(AT.rank);
+  const nameBytes = view.getUint16(AT.nameBytes, true);
   if (rank > MAX_RANK) throw fields.invalid(`a piece has rank ${rank}, more than ${MAX_RANK}`);
   if (nameBytes > MAX_NAME_BYTES) throw fields.invalid(`a tensor name has ${nameBytes} bytes, over ${MAX_NAME_BYTES}`);
-  const headLength = FIXED_BYTES + rank * 8 + nameBytes;
-  const byteLength = fixed.getUint32(AT.chunkBytes, true);
-  if (frame.byteLength !== headLength + byteLength || byteLength > CHUNK_BYTES) {
-    throw fields.invalid(`a chunk of ${byteLength} bytes came in a frame of ${frame.byteLength}`);
+  return FIXED_BYTES + rank * 8 + nameBytes;
+}
+
+/** @param frameBytes the size of the frame that begins with this head. @throws MeshError INVALID_MESSAGE */
+export function decodeChunk(head: Uint8Array, frameBytes: number): Chunk {
+  const view = viewOf(head);
+  const byteLength = view.getUint32(AT.chunkBytes, true);
+  if (frameBytes !== head.byteLength + byteLength || byteLength > CHUNK_BYTES) {
+    throw fields.invalid(`a chunk of ${byteLength} bytes came in a frame of ${frameBytes}`);
   }
-  const head = frame.subarray(0, headLength);
-  if (checksum(head, frame.sublist(headLength)) !== fixed.getUint32(AT.crc, true)) {
-    throw fields.invalid('the checksum of a chunk does not match: it was corrupted on its way');
-  }
-  return { offset: fields.safeInteger(fixed.getBigUint64(AT.chunkOffset, true), 'chunk offset'), byteLength, head };
+  return {
+    offset: fields.safeInteger(view.getBigUint64(AT.chunkOffset, true), 'chunk offset'),
+    byteLength,
+    headSum: headChecksum(head),
+    sum: view.getUint32(AT.crc, true),
+  };
 }
 
 /** What the head of a chunk says of its piece. @throws MeshError INVALID_MESSAGE when it contradicts itself. */
@@ -165,7 +173,7 @@ export function decodeHeader(head: Uint8Array): PieceHeader {
     attempt: fields.ordinal(view.getUint32(AT.attempt, true), 'attempt'),
     block: view.getUint32(AT.block, true),
     part: view.getUint32(AT.part, true),
-    tensor: new TextDecoder().decode(head.subarray(FIXED_BYTES + rank * 8)),
+    tensor: Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('utf8', FIXED_BYTES + rank * 8),
     type,
     region,
     byteLength,
@@ -204,10 +212,6 @@ function checkStart(view: DataView, kind: number): void {
     throw fields.invalid(`a frame is of kind ${view.getUint8(AT.kind)}, not ${kind}`);
 }
 
-function checksum(head: Uint8Array, payload: Iterable<Uint8Array>): number {
-  let sum = crc32(head.subarray(AT.crc + 4), crc32(head.subarray(0, AT.crc)));
-  for (const bytes of payload) sum = crc32(bytes, sum);
-  return sum;
-}
+const headChecksum = (head: Uint8Array): number => crc32(head.subarray(AT.crc + 4), crc32(head.subarray(0, AT.crc)));
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

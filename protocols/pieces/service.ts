@@ -3,8 +3,8 @@ import { MeshError } from '../../src/core/errors.ts';
 import { volume } from '../../src/core/geometry/region.ts';
 import type { PeerId } from '../../src/core/ids.ts';
 import { ELEMENT_BYTES } from '../../src/core/tensor/data-type.ts';
-import { Channel, type ChannelOptions, type Receiver } from '../channel.ts';
-import type { FrameStream, StreamComponents } from '../framing.ts';
+import type { FrameCarrier } from '../carrier.ts';
+import { Channel, type ChannelComponents, type ChannelOptions, type Receiver } from '../channel.ts';
 import { Listeners } from '../listeners.ts';
 import {
   CREDIT_BYTES,
@@ -59,7 +59,7 @@ export class PiecesService {
   /** Replaced by the owner; by default every piece is admitted. */
   admit: PieceAdmission = () => true;
 
-  constructor(components: StreamComponents, options: PiecesOptions) {
+  constructor(components: ChannelComponents, options: PiecesOptions) {
     this.#budget = { free: options.maxReassemblyBytes };
     this.#channel = new Channel(components, options, (stream) => this.#receiverFor(stream), {
       windowBytes: WINDOW_BYTES,
@@ -117,23 +117,27 @@ export class PiecesService {
     return this.#channel.queuedBytes(peer);
   }
 
-  #receiverFor(stream: FrameStream): Receiver {
+  #receiverFor(stream: FrameCarrier): Receiver {
     const { peer } = stream;
-    const reassembly = new Reassembly((header) => this.admit(peer, header), this.#budget);
     let consumedBytes = 0;
-    return {
-      take: (frame) => {
-        const piece = reassembly.take(frame);
-        if (piece === 'dropped') this.#countersOf(peer).piecesDropped += 1;
-        else if (piece !== undefined) this.#deliver(peer, piece);
-        consumedBytes += frame.byteLength;
-        if (consumedBytes < CREDIT_BYTES) return;
-        // When credit cannot be sent the stream has ended, which ends the reading too.
-        stream.write(encodeCredit(consumedBytes)).catch(() => undefined);
-        consumedBytes = 0;
+    const sink = new Reassembly(
+      {
+        admit: (header) => this.admit(peer, header),
+        onPiece: (piece) => {
+          if (piece === 'dropped') this.#countersOf(peer).piecesDropped += 1;
+          else this.#deliver(peer, piece);
+        },
+        onConsumed: (frameBytes) => {
+          consumedBytes += frameBytes;
+          if (consumedBytes < CREDIT_BYTES) return;
+          // When credit cannot be sent the stream has ended, which ends the reading too.
+          stream.write(encodeCredit(consumedBytes)).catch(() => undefined);
+          consumedBytes = 0;
+        },
       },
-      end: () => reassembly.abandon(),
-    };
+      this.#budget,
+    );
+    return { sink, ended: () => sink.abandon() };
   }
 
   #deliverSoon(piece: Piece): void {
@@ -178,5 +182,5 @@ function checkPiece({ type, region, bytes, tensor }: Piece): void {
 /** The libp2p service of `/tilemesh/pieces/1.0.0`. */
 export const pieces =
   (init: Partial<Omit<PiecesOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
-  (components: StreamComponents): PiecesService =>
+  (components: ChannelComponents): PiecesService =>
     new PiecesService(components, { ...PIECES_DEFAULTS, ...init });

@@ -1,5 +1,4 @@
-import type { StreamComponents } from '../framing.ts';
-import type { ChannelOptions } from '../channel.ts';
+import type { ChannelComponents, ChannelOptions } from '../channel.ts';
 import { Mailbox, MAILBOX_DEFAULTS } from '../mailbox.ts';
 import { MAX_FRAME_BYTES, PROTOCOL_ID } from './constants.ts';
 import { planCodec, type PlanMessage } from './messages.ts';
@@ -9,7 +8,7 @@ export type PlanService = Mailbox<PlanMessage>;
 /** The libp2p service of `/tilemesh/plan/1.0.0`. */
 export const plan =
   (init: Partial<Omit<ChannelOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
-  (components: StreamComponents): PlanService =>
+  (components: ChannelComponents): PlanService =>
     new Mailbox(components, planCodec, {
       ...MAILBOX_DEFAULTS,
       ...init,

@@ -33,6 +33,7 @@ export function defaultsFor(machine: Machine): MeshConfig {
     data: defaultDataFolder(machine, name),
     api: Object.freeze({ host: '127.0.0.1', port: 8470 }),
     listen: Object.freeze({ port: 0, addresses: Object.freeze([]) }),
+    dataPlane: Object.freeze({ carrier: 'auto', port: 0 }),
     discovery: Object.freeze({ mdns: true, bootstrap: Object.freeze([]) }),
     kernel: Object.freeze({ name: 'auto', lanes: 0, threads: 0 }),
     // The rest is for the program itself and for whatever else runs on the board.

@@ -15,6 +15,12 @@ export interface MeshConfig {
     /** IPv4 addresses of this machine to listen on; none: all. */
     readonly addresses: readonly string[];
   };
+  readonly dataPlane: {
+    /** How pieces, plans and elections travel: by lanes (TLS connections of their own) where they can be had, or streams only. */
+    readonly carrier: 'auto' | 'streams';
+    /** TCP port for lanes; 0: any free one. */
+    readonly port: number;
+  };
   readonly discovery: {
     /** Find peers by multicast DNS. */
     readonly mdns: boolean;

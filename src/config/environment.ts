@@ -22,6 +22,7 @@ export const VARIABLES: Readonly<Record<string, (text: string) => unknown>> = Ob
   TILEMESH_DATA: (data: string) => ({ data }),
   TILEMESH_API: (text: string) => ({ api: hostAndPort(text) }),
   TILEMESH_LISTEN: (text: string) => ({ listen: { port: number(text) } }),
+  TILEMESH_DATA_PLANE: (carrier: string) => ({ dataPlane: { carrier } }),
   TILEMESH_BOOTSTRAP: (text: string) => ({ discovery: { bootstrap: list(text) } }),
   TILEMESH_MDNS: (text: string) => ({ discovery: { mdns: FLAGS[text.toLowerCase()] ?? text } }),
   TILEMESH_KERNEL: (name: string) => ({ kernel: { name } }),

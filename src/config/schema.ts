@@ -32,6 +32,7 @@ const ENTRIES = {
       ),
     }),
   ),
+  dataPlane: v.optional(section({ carrier: v.optional(oneOf(['auto', 'streams'])), port: v.optional(port) })),
   discovery: v.optional(
     section({
       mdns: v.optional(v.boolean('must be true or false')),

@@ -2,9 +2,10 @@
  * One participant's share of one attempt at one request. Dataflow: a tile runs when its input regions are complete, and its
  * output goes straight to whoever needs it.
  */
+import { discardBytes } from '../../protocols/pieces/memory.ts';
 import type { Piece } from '../../protocols/pieces/messages.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
-import { copyBox, extract } from '../core/geometry/copy.ts';
+import { borrow, copyBox } from '../core/geometry/copy.ts';
 import { describe, regionShape, wholeRegion, type Region } from '../core/geometry/region.ts';
 import type { PeerId, RequestId } from '../core/ids.ts';
 import { COORDINATOR, taskKey, type TileTask, type Transfer } from '../core/plan/dataflow.ts';
@@ -148,6 +149,7 @@ export class Execution {
     else {
       feed ??= zeros(piece.type, shape);
       copyBox(piece, { region, bytes: feed.bytes }, piece.region, ELEMENT_BYTES[piece.type]);
+      if (isOwned) discardBytes(piece.bytes);
     }
     waiting.feeds.set(piece.tensor, feed);
     if (waiting.missing.size > 0) return;
@@ -206,7 +208,8 @@ export class Execution {
     if (output === undefined) throw new MeshError('KERNEL_FAILED', `the kernel returned no "${tensor}"`);
     const held = task.tile.outputs.get(tensor) ?? wholeRegion(output.shape);
     const wanted = region ?? held;
-    const { bytes } = extract(output.type, { region: held, bytes: output.bytes }, wanted);
+    // What the kernel returned is not written to again.
+    const { bytes } = borrow(output.type, { region: held, bytes: output.bytes }, wanted);
     return { block, part, tensor, type: output.type, region: wanted, bytes };
   }
 }

@@ -55,6 +55,28 @@ export function copyBox(source: Patch, target: Patch, box: Region, elementBytes:
   copyFrom(0, sourceOffset, targetOffset);
 }
 
+/** Whether the elements of a box lie next to each other in a patch that contains it. */
+function isContiguous(patch: Region, box: Region): boolean {
+  const first = box.findIndex(({ start, end }) => end - start !== 1);
+  return box.every(
+    ({ start, end }, axis) =>
+      axis <= first || first === -1 || (start === patch[axis]!.start && end === patch[axis]!.end),
+  );
+}
+
+/** `region` of a patch without copying where its elements lie next to each other: the result may share the patch's memory. */
+export function borrow(type: Tensor['type'], source: Patch, region: Region): Tensor {
+  const elementBytes = ELEMENT_BYTES[type];
+  if (elementBytes === 0 || !contains(source.region, region) || !isContiguous(source.region, region)) {
+    return extract(type, source, region);
+  }
+  const shape = regionShape(region);
+  const steps = strides(regionShape(source.region));
+  const offset = region.reduce((sum, { start }, axis) => sum + (start - source.region[axis]!.start) * steps[axis]!, 0);
+  const from = offset * elementBytes;
+  return { type, shape, bytes: source.bytes.subarray(from, from + byteLength(type, shape)) };
+}
+
 /** `region` of a tensor held as a patch, as a tensor of its own; the patch's own bytes where it is just that region. */
 export function extract(type: Tensor['type'], source: Patch, region: Region): Tensor {
   const shape = regionShape(region);

@@ -1,6 +1,6 @@
 /** The other peer, a process of its own so that it can freeze and be killed. Told what to do over IPC. */
 import { createHash } from 'node:crypto';
-import { createNode } from './node.ts';
+import { createNode, type DataPlane } from './node.ts';
 
 export interface Command {
   readonly kind: 'freeze';
@@ -15,7 +15,7 @@ export type Report =
 
 const report = (value: Report): void => void process.send?.(value);
 
-const node = await createNode();
+const node = await createNode(process.argv[2] as DataPlane);
 node.services.election.onMessage((_, message) => {
   const byteLength = message.kind === 'complete' ? message.report.byteLength : 0;
   report({ kind: 'message', term: message.term, byteLength });

@@ -74,6 +74,7 @@ describe('config', () => {
       TILEMESH_DATA: '/d',
       TILEMESH_API: '[::1]:9',
       TILEMESH_LISTEN: '4001',
+      TILEMESH_DATA_PLANE: 'streams',
       TILEMESH_BOOTSTRAP: 'a:1, /ip4/10.0.0.7/tcp/2',
       TILEMESH_MDNS: 'false',
       TILEMESH_KERNEL: 'reference',
@@ -90,12 +91,13 @@ describe('config', () => {
       data: '/d',
       api: { host: '::1', port: 9 },
       listen: { port: 4001, addresses: [] },
+      dataPlane: { carrier: 'streams', port: 0 },
       discovery: { mdns: false, bootstrap: ['a:1', '/ip4/10.0.0.7/tcp/2'] },
       kernel: { name: 'reference', lanes: 0, threads: 3 },
       memory: { budgetBytes: 2 ** 20 },
       log: { level: 'debug' },
     });
-    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 12);
+    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 13);
   });
 
   for (const [config, words] of [

@@ -4,7 +4,7 @@ import { Uint8ArrayList } from 'uint8arraylist';
 import { CHUNK_BYTES, FOR_ASSEMBLER } from '../../../protocols/pieces/constants.ts';
 import { decodeCredit, encodeCredit, encodePiece } from '../../../protocols/pieces/frame.ts';
 import type { Piece, PieceHeader } from '../../../protocols/pieces/messages.ts';
-import { Reassembly } from '../../../protocols/pieces/reassembly.ts';
+import { Reassembly, type Budget } from '../../../protocols/pieces/reassembly.ts';
 import { pieces, type PiecesService } from '../../../protocols/pieces/service.ts';
 import { MeshError, type ErrorCode } from '../../../src/core/errors.ts';
 import { regionShape, volume, type Region } from '../../../src/core/geometry/region.ts';
@@ -61,6 +61,29 @@ const withCode =
   (error: unknown): boolean =>
     error instanceof MeshError && error.code === code;
 
+/** A reassembly that is handed whole frames, and says what came of each. */
+class Assembly {
+  readonly #reassembly: Reassembly;
+  #outcome: Piece | 'dropped' | undefined;
+
+  constructor(admit: (header: PieceHeader) => boolean, budget: Budget) {
+    const onPiece = (piece: Piece | 'dropped'): void => void (this.#outcome = piece);
+    this.#reassembly = new Reassembly({ admit, onPiece, onConsumed: () => undefined }, budget);
+  }
+
+  take(frame: Uint8ArrayList): Piece | 'dropped' | undefined {
+    this.#outcome = undefined;
+    this.#reassembly.begin(frame.byteLength);
+    for (const part of frame) this.#reassembly.push(part);
+    this.#reassembly.end();
+    return this.#outcome;
+  }
+
+  abandon(): void {
+    this.#reassembly.abandon();
+  }
+}
+
 /** The frame as it may arrive: cut into several views. */
 function fragmented(frame: Uint8ArrayList, every: number): Uint8ArrayList {
   const bytes = frame.slice();
@@ -73,7 +96,7 @@ describe('protocols/pieces/frame', () => {
   it('puts any piece together again as it was', () => {
     fc.assert(
       fc.property(anyPiece, fc.integer({ min: 1, max: 500 }), (piece, every) => {
-        const reassembly = new Reassembly(admitAll, { free: 2 ** 30 });
+        const reassembly = new Assembly(admitAll, { free: 2 ** 30 });
         const [whole, ...rest] = [...encodePiece(piece)].map((frame) => reassembly.take(fragmented(frame, every)));
         assert.deepEqual(rest, []);
         assert.deepEqual(whole, piece);
@@ -87,7 +110,7 @@ describe('protocols/pieces/frame', () => {
         const [frame] = encodePiece(pieceOf(300));
         const bytes = frame!.slice();
         bytes[position % bytes.byteLength]! ^= difference;
-        const reassembly = new Reassembly(admitAll, { free: 2 ** 30 });
+        const reassembly = new Assembly(admitAll, { free: 2 ** 30 });
         assert.throws(() => reassembly.take(new Uint8ArrayList(bytes)), isInvalid);
       }),
     );
@@ -96,7 +119,7 @@ describe('protocols/pieces/frame', () => {
   it('refuses arbitrary bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        const reassembly = new Reassembly(admitAll, { free: 2 ** 30 });
+        const reassembly = new Assembly(admitAll, { free: 2 ** 30 });
         assert.throws(() => reassembly.take(new Uint8ArrayList(bytes)), isInvalid);
         assert.throws(() => decodeCredit(bytes), isInvalid);
       }),
@@ -107,7 +130,7 @@ describe('protocols/pieces/frame', () => {
     const [first, second] = [...encodePiece(pieceOf(2 * CHUNK_BYTES + 10))];
     const [, stranger] = [...encodePiece(pieceOf(2 * CHUNK_BYTES + 10, { part: 4 }))];
     for (const frames of [[second], [first, second, second], [first, stranger]]) {
-      const reassembly = new Reassembly(admitAll, { free: 2 ** 30 });
+      const reassembly = new Assembly(admitAll, { free: 2 ** 30 });
       const last = frames.pop()!;
       for (const frame of frames) reassembly.take(frame!);
       assert.throws(() => reassembly.take(last), isInvalid);
@@ -117,7 +140,7 @@ describe('protocols/pieces/frame', () => {
   it('sets memory aside only for what is admitted and within the budget, and gives it back', () => {
     const budget = { free: CHUNK_BYTES * 2 };
     const seen: PieceHeader[] = [];
-    const reassembly = new Reassembly((header) => seen.push(header) > 1, budget);
+    const reassembly = new Assembly((header) => seen.push(header) > 1, budget);
     const frames = [...encodePiece(pieceOf(CHUNK_BYTES + 1))];
     assert.deepEqual(
       frames.map((frame) => reassembly.take(frame)),
@@ -125,7 +148,7 @@ describe('protocols/pieces/frame', () => {
     );
     assert.equal(reassembly.take(frames[0]!), undefined);
     assert.equal(budget.free, CHUNK_BYTES - 1);
-    const another = new Reassembly(admitAll, budget);
+    const another = new Assembly(admitAll, budget);
     assert.deepEqual(
       frames.map((frame) => another.take(frame)),
       [undefined, 'dropped'],
@@ -137,7 +160,7 @@ describe('protocols/pieces/frame', () => {
 
   it('begins anew when a sender gave up in the middle', () => {
     const budget = { free: 2 ** 30 };
-    const reassembly = new Reassembly(admitAll, budget);
+    const reassembly = new Assembly(admitAll, budget);
     reassembly.take([...encodePiece(pieceOf(CHUNK_BYTES + 1))][0]!);
     const piece = pieceOf(10);
     assert.deepEqual(reassembly.take([...encodePiece(piece)][0]!), piece);
@@ -145,7 +168,7 @@ describe('protocols/pieces/frame', () => {
   });
 
   it('gives each piece memory of its own, aligned for any element type', () => {
-    const reassembly = new Reassembly(admitAll, { free: 2 ** 30 });
+    const reassembly = new Assembly(admitAll, { free: 2 ** 30 });
     const piece = reassembly.take([...encodePiece(pieceOf(24))][0]!) as Piece;
     assert.equal(piece.bytes.byteOffset, 0);
     assert.equal(piece.bytes.buffer.byteLength, 24);

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as blobs from '../../../protocols/blobs/constants.ts';
 import * as election from '../../../protocols/election/constants.ts';
+import * as lane from '../../../protocols/lane/constants.ts';
 import * as health from '../../../protocols/health/constants.ts';
 import * as pieces from '../../../protocols/pieces/constants.ts';
 import * as plan from '../../../protocols/plan/constants.ts';
@@ -14,7 +15,7 @@ describe('protocols/README.md', () => {
       id,
       Number(limit),
     ]);
-    const constants = [election, plan, pieces, blobs, health];
+    const constants = [election, plan, pieces, blobs, health, lane];
     assert.deepEqual(
       rows,
       constants.map(({ PROTOCOL_ID, MAX_FRAME_BYTES }) => [PROTOCOL_ID, MAX_FRAME_BYTES]),
