@@ -106,7 +106,6 @@ for (const [dataPlane, name] of [
         kind: 'complete',
         requestId: REQUEST_ID,
         term,
-        outputs: [],
         report,
       });
       await election.send(peer, messageOf(1));
