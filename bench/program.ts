@@ -26,8 +26,7 @@ export function createBenchProgram(terminal: Terminal): Command {
   const program = new Command('npm run bench --')
     .description('Measures tilemesh on this machine.')
     .exitOverride()
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
-    .showHelpAfterError('(--help shows how)');
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err });
   addCluster(program, terminal);
   return program;
 }
@@ -45,9 +44,9 @@ function addCluster(program: Command, terminal: Terminal): void {
       .option('--parallelism <peers>', '"auto", or over how many boards to cut', parseParallelism, 0)
       .option('--baseline-cpu <share>', 'time the whole model on this share, too; may be repeated', appendCores, [])
       .addOption(shapeOption()),
-  ).action(async (options: ClusterOptions & OutputOptions) => {
+  ).action(async ({ json, save, ...options }: ClusterOptions & OutputOptions) => {
     checkModelName(options.model);
     const result = await inContext(terminal, (context) => measureCluster(options, context));
-    await present(terminal, result, renderCluster, options);
+    await present(terminal, result, renderCluster, { json, save });
   });
 }

@@ -14,8 +14,8 @@ export interface Result {
 }
 
 export interface OutputOptions {
-  readonly json?: true;
-  readonly save?: true;
+  readonly json: true | undefined;
+  readonly save: true | undefined;
 }
 
 const RESULTS = fileURLToPath(new URL('./results', import.meta.url));

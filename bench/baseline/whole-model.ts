@@ -61,7 +61,7 @@ export class WholeModel {
    */
   constructor(model: BenchModel, prefix: readonly string[], signal: AbortSignal, threads = 1) {
     const [program, ...args] = [...prefix, process.execPath, SCRIPT, model.folder, String(threads)];
-    const child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     const lines: Interface = createInterface({ input: child.stdout });
     child.once('error', () => lines.close());
     child.stdin.on('error', () => lines.close());

@@ -83,6 +83,8 @@ export interface ClusterResult {
   /** Share of one core of an idle board, median. */
   readonly idleCores: number;
   readonly answers: { readonly checked: number; readonly largestDifference: number; readonly tolerance: number };
+  /** Requests that took a second coordinator or a second plan, because a peer seemed lost. */
+  readonly recoveries: number;
   readonly load: Load;
   readonly formedMs: number;
   readonly requests: readonly {
@@ -116,7 +118,7 @@ export async function measureCoreSpeed(signal: AbortSignal): Promise<number> {
 
 export async function measureCluster(options: ClusterOptions, context: BenchContext): Promise<ClusterResult> {
   const { folder, cleanUp, signal, progress } = context;
-  await prepareMachine();
+  await prepareMachine(cleanUp);
   progress(`importing ${options.model}`);
   const model = await prepareModel(options.model, `${folder}/model`, options.shape, signal);
   const expected = await expectedAnswer(model, context);
@@ -258,6 +260,7 @@ function summary(measured: Measured): ClusterResult {
       largestDifference: Math.max(...measured.differences),
       tolerance: measured.tolerance,
     },
+    recoveries: reports.filter(({ term, attempts }) => term > 1 || attempts > 1).length,
     load: use.load,
     formedMs: measured.formedMs,
     requests: replies.map(({ clientMs, report }) => ({

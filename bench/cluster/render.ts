@@ -46,6 +46,9 @@ export function renderCluster(terminal: Terminal, result: ClusterResult): string
       `${answers.checked} equal the whole model's, largest difference ${answers.largestDifference.toExponential(1)} of the ` +
         `largest value (allowed ${answers.tolerance.toExponential(1)})`,
     ],
+    ...(result.recoveries === 0
+      ? []
+      : [['recoveries', `${result.recoveries} requests were planned again: a board seemed lost`] as const]),
     ['machine meanwhile', `${formatShare(load.idle)} idle, ${formatShare(load.steal)} stolen`],
   ];
   const width = Math.max(...rows.map(([title]) => title.length));

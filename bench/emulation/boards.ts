@@ -45,11 +45,16 @@ export async function createRunFolder(): Promise<string> {
   return mkdtemp(join(tmpdir(), `${runName(process.pid)}-`));
 }
 
-/** Removes what killed runs have left on this machine. @throws MeshError UNAVAILABLE where boards cannot be emulated. */
-export async function prepareMachine(): Promise<void> {
+/**
+ * Removes what killed runs have left on this machine, and sees to it that this one leaves nothing.
+ * @throws MeshError UNAVAILABLE where boards cannot be emulated.
+ */
+export async function prepareMachine(cleanUp: AsyncDisposableStack): Promise<void> {
   await assertCanEmulate();
   await removeControlGroups('abandoned');
   await removeNetwork('abandoned');
+  cleanUp.defer(() => removeControlGroups('own'));
+  cleanUp.defer(() => removeNetwork('own'));
 }
 
 export class Boards {
@@ -66,7 +71,7 @@ export class Boards {
   }
 
   /**
-   * Starts all boards; they know nothing but the name of their mesh.
+   * Starts all boards, after `prepareMachine`; they know nothing but the name of their mesh.
    * @param folder of this run, for their data.
    * @param cleanUp takes what undoes each step, also when a later one fails.
    */
@@ -77,8 +82,6 @@ export class Boards {
     signal: AbortSignal,
   ): Promise<Boards> {
     const { count, linkMbit, cores, model, memoryBudgetBytes } = options;
-    cleanUp.defer(() => removeControlGroups('own'));
-    cleanUp.defer(() => removeNetwork('own'));
     const network = await Network.create({ boards: count, linkMbit });
     const numbers = Array.from({ length: count }, (_, index) => index + 1);
     const groups: ControlGroup[] = [];
