@@ -1,5 +1,6 @@
-/** Numbers on the command line. */
+/** What is written on the command line, checked. */
 import { InvalidArgumentError } from 'commander';
+import { isZooName, ZOO, type ZooName } from '../models/zoo/index.ts';
 import { MIN_CORES } from './emulation/quota.ts';
 
 export const parseCount =
@@ -9,6 +10,21 @@ export const parseCount =
     if (/^\d+$/.test(text) && count >= 1 && count <= max) return count;
     throw new InvalidArgumentError(`a whole number from 1 to ${max}.`);
   };
+
+/** Several counts with commas in between, each a multiple of `step`. */
+export const parseCounts =
+  (max: number, step = 1) =>
+  (text: string): readonly number[] => {
+    const counts = text.split(',').map((part) => (/^\d+$/.test(part) ? Number(part) : 0));
+    if (counts.every((count) => count >= 1 && count <= max && count % step === 0)) return counts;
+    const kind = step === 1 ? 'whole numbers' : `multiples of ${step}`;
+    throw new InvalidArgumentError(`${kind} up to ${max}, with commas in between.`);
+  };
+
+export function appendZooName(text: string, previous: readonly ZooName[]): readonly ZooName[] {
+  if (isZooName(text)) return [...previous, text];
+  throw new InvalidArgumentError(`one of ${Object.keys(ZOO).join(', ')}.`);
+}
 
 const MAX_CORES = 256;
 

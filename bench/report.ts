@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Terminal } from '../src/cli/terminal.ts';
 import { formatBytes, formatMs } from '../src/cli/text.ts';
-import type { Machine } from './measure/machine.ts';
+import type { Account } from './cluster/account.ts';
+import type { Load, Machine } from './measure/machine.ts';
 
 /** What all results have. */
 export interface Result {
@@ -58,3 +59,44 @@ export const formatCores = (cores: number): string =>
     ? `1/${Math.round(1 / cores)} core`
     : `${cores} cores`;
 export { formatBytes, formatMs };
+
+/** A heading, and lines of a name and a text. */
+export function renderRows(terminal: Terminal, heading: string, rows: readonly Row[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const lines = rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`);
+  return `${[terminal.style('bold', heading), ...lines].join('\n')}\n`;
+}
+
+export type Row = readonly [name: string, text: string];
+
+export interface Answers {
+  readonly checked: number;
+  /** Relative to the largest value. */
+  readonly largestDifference: number;
+  readonly tolerance: number;
+}
+
+export const renderAnswers = ({ checked, largestDifference, tolerance }: Answers): Row => [
+  'answers',
+  `${checked} equal the whole model's, largest difference ${largestDifference.toExponential(1)} of the largest value ` +
+    `(allowed ${tolerance.toExponential(1)})`,
+];
+
+export const renderLoad = ({ idle, steal }: Load): Row => [
+  'machine meanwhile',
+  `${formatShare(idle)} idle, ${formatShare(steal)} stolen`,
+];
+
+/** @param wholeMs of the whole model without a mesh. */
+export const renderAccount = (account: Account, wholeMs: number): readonly Row[] => [
+  [
+    'bound',
+    `${formatMs(account.boundMs)} (${formatTimes(wholeMs / account.boundMs)}): even shares ${formatMs(account.evenMs)}, ` +
+      `busiest cable ${formatMs(account.lineMs)}`,
+  ],
+  [
+    'above even shares',
+    `redundant work and thin tiles ${formatMs(account.redundantMs)} (work x${account.workFactor.toFixed(2)}), imbalance ` +
+      `${formatMs(account.imbalanceMs)}, between tiles ${formatMs(account.betweenMs)}`,
+  ],
+];

@@ -1,19 +1,20 @@
 /** `cluster`: one request at a time to a mesh of emulated boards, against the whole model on one of them without a mesh. */
 import { setTimeout } from 'node:timers/promises';
-import { measureSpeed } from '../../kernels/profile.ts';
-import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import type { PeerId } from '../../src/core/ids.ts';
 import { ask, checkAnswer, type Reply } from '../ask.ts';
-import { expectedAnswer, measureBaselines, type Baseline } from '../baseline/measure.ts';
+import { measureBaselines, type Baseline } from '../baseline/measure.ts';
 import type { BenchContext } from '../context.ts';
-import { Boards, prepareMachine } from '../emulation/boards.ts';
+import { prepareMachine, type Boards } from '../emulation/boards.ts';
+import { raiseMesh } from '../emulation/raise-mesh.ts';
+import { measureCoreSpeed } from '../measure/core-speed.ts';
 import { describeMachine, type Load, type Machine } from '../measure/machine.ts';
 import { median, sum, summarise, type Summary } from '../measure/statistics.ts';
 import { peakMemoryBytes } from '../measure/threads.ts';
-import { prepareModel } from '../model.ts';
+import { prepareSubject } from '../subject.ts';
 import { account, sharesOf, type Account } from './account.ts';
-import { warmUp } from './warm-up.ts';
-import { watch, type Use } from './watch.ts';
+import { watch, type Use } from '../emulation/watch.ts';
+
+import type { Answers } from '../report.ts';
 
 export interface ClusterOptions {
   readonly peers: number;
@@ -82,7 +83,7 @@ export interface ClusterResult {
   readonly boards: readonly BoardResult[];
   /** Share of one core of an idle board, median. */
   readonly idleCores: number;
-  readonly answers: { readonly checked: number; readonly largestDifference: number; readonly tolerance: number };
+  readonly answers: Answers;
   /** Requests that took a second coordinator or a second plan, because a peer seemed lost. */
   readonly recoveries: number;
   readonly load: Load;
@@ -97,54 +98,28 @@ export interface ClusterResult {
   }[];
 }
 
-/** As of a board with 2 GB: half of it. */
-const MEMORY_BUDGET_BYTES = 2 ** 30;
 const IDLE_WATCH_MS = 10_000;
 /** Requests after the shares of a core are enforced that do not count. */
 const PRACTICE = 2;
-const SPEED_MEASUREMENTS = 5;
-
-/** Multiply-accumulates per second of one whole core, the best of several measurements. */
-export async function measureCoreSpeed(signal: AbortSignal): Promise<number> {
-  const kernel = createOnnxRuntimeKernel({ lanes: 1, threadsPerLane: 1 });
-  try {
-    const speeds: number[] = [];
-    while (speeds.length < SPEED_MEASUREMENTS) speeds.push(await measureSpeed(kernel, signal));
-    return Math.max(...speeds);
-  } finally {
-    await kernel.close();
-  }
-}
 
 export async function measureCluster(options: ClusterOptions, context: BenchContext): Promise<ClusterResult> {
-  const { folder, cleanUp, signal, progress } = context;
+  const { cleanUp, signal, progress } = context;
   await prepareMachine(cleanUp);
-  progress(`importing ${options.model}`);
-  const model = await prepareModel(options.model, `${folder}/model`, options.shape, signal);
-  const expected = await expectedAnswer(model, context);
+  const { model, expected } = await prepareSubject(options, context);
   const [baseline, ...furtherBaselines] = await measureBaselines(model, [options.cpu, ...options.baselineCpu], context);
   const macsPerCoreSecond = await measureCoreSpeed(signal);
 
-  progress(`starting ${options.peers} boards`);
-  const boards = await Boards.start(
+  const { boards, formedMs } = await raiseMesh(
     {
       count: options.peers,
       cores: options.cpu,
       linkMbit: options.link,
-      model,
+      parallelism: options.parallelism,
       macsPerCoreSecond,
-      memoryBudgetBytes: MEMORY_BUDGET_BYTES,
     },
-    folder,
-    cleanUp,
-    signal,
+    { model, expected },
+    context,
   );
-  progress('boards look for each other');
-  const formedMs = await boards.formMesh(signal);
-  await warmUp(boards, model, expected, options.parallelism, context);
-  progress('waiting until the boards are idle');
-  await boards.settle(signal);
-  await boards.limit();
   progress('watching idle boards');
   const { use: idle } = await watch(boards, () => setTimeout(IDLE_WATCH_MS, undefined, { signal }));
 

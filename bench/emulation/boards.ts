@@ -18,17 +18,18 @@ import { assertCanEmulate } from './system.ts';
 
 export interface BoardsOptions {
   readonly count: number;
-  /** Share of a core of each. */
-  readonly cores: number;
+  /** Share of a core of each; null: as much as it can get where it is placed. */
+  readonly cores: number | null;
   readonly linkMbit: number;
   readonly model: BenchModel;
   /** Of a whole core; each board says of itself its share of that. */
   readonly macsPerCoreSecond: number;
-  readonly memoryBudgetBytes: number;
   /** The words before a board's command, by its number from 1; in front of all others. */
   readonly placement?: (board: number) => readonly string[];
 }
 
+/** As of a board with 2 GB: half of it. */
+export const BOARD_MEMORY_BUDGET_BYTES = 2 ** 30;
 const MESH_TIMEOUT_MS = 300_000;
 const POLL_MS = 100;
 const API_PORT = 8470;
@@ -54,16 +55,20 @@ export async function prepareMachine(cleanUp: AsyncDisposableStack): Promise<voi
   await removeControlGroups('abandoned');
   await removeNetwork('abandoned');
   cleanUp.defer(() => removeControlGroups('own'));
-  cleanUp.defer(() => removeNetwork('own'));
 }
 
 export class Boards {
   readonly #groups: readonly ControlGroup[];
-  readonly #cores: number;
+  readonly #cores: number | null;
   readonly boards: readonly Board[];
   readonly network: Network;
 
-  private constructor(boards: readonly Board[], groups: readonly ControlGroup[], network: Network, cores: number) {
+  private constructor(
+    boards: readonly Board[],
+    groups: readonly ControlGroup[],
+    network: Network,
+    cores: number | null,
+  ) {
     this.boards = boards;
     this.#groups = groups;
     this.network = network;
@@ -81,7 +86,8 @@ export class Boards {
     cleanUp: AsyncDisposableStack,
     signal: AbortSignal,
   ): Promise<Boards> {
-    const { count, linkMbit, cores, model, memoryBudgetBytes } = options;
+    const { count, linkMbit, cores, model } = options;
+    cleanUp.defer(() => removeNetwork('own'));
     const network = await Network.create({ boards: count, linkMbit });
     const numbers = Array.from({ length: count }, (_, index) => index + 1);
     const groups: ControlGroup[] = [];
@@ -101,8 +107,8 @@ export class Boards {
           mesh: `bench-${process.pid}`,
           dataFolder,
           api: `${network.address(number)}:${API_PORT}`,
-          macsPerSecond: options.macsPerCoreSecond * Math.min(1, cores),
-          memoryBudgetBytes,
+          macsPerSecond: options.macsPerCoreSecond * Math.min(1, cores ?? 1),
+          memoryBudgetBytes: BOARD_MEMORY_BUDGET_BYTES,
           prefix: [...groups[index]!.prefix, ...placement, ...network.prefix(number)],
         },
         signal,
@@ -133,10 +139,6 @@ export class Boards {
   /** Enforces the shares from now on. */
   async limit(): Promise<void> {
     for (const group of this.#groups) await group.limit(this.#cores);
-  }
-
-  async lift(): Promise<void> {
-    for (const group of this.#groups) await group.limit(null);
   }
 
   /** Processor time of each board so far. */

@@ -1,6 +1,6 @@
 /** What boards take of processors and cables while they are watched. */
-import type { Boards } from '../emulation/boards.ts';
-import type { LinkTraffic } from '../emulation/network.ts';
+import type { Boards } from './boards.ts';
+import type { LinkTraffic } from './network.ts';
 import { watchLoad, type Load } from '../measure/machine.ts';
 import { threadTimes, threadTimesSince, type ThreadTimes } from '../measure/threads.ts';
 
