@@ -88,7 +88,10 @@ export class Lane {
 
   #start(): Worker {
     const guard = createGuard();
-    const worker = this.#spawn({ name: THREAD_NAME, workerData: { threads: this.#threads, guard } satisfies LaneSetup });
+    const worker = this.#spawn({
+      name: THREAD_NAME,
+      workerData: { threads: this.#threads, guard } satisfies LaneSetup,
+    });
     this.#worker = worker;
     worker.on('message', (reply: Reply) => this.#settle(reply));
     worker.on('error', (error) => {
