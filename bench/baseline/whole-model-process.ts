@@ -5,9 +5,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { InferenceSession, type Tensor as SessionTensor } from 'onnxruntime-node';
-import { hasLargeProduct } from '../../kernels/onnxruntime/session-definition.ts';
-import { fromSessionTensor, toSessionTensor } from '../../kernels/onnxruntime/session-tensors.ts';
+import { InferenceSession, Tensor as SessionTensor } from 'onnxruntime-node';
+import { hasLargeProduct } from '../../kernels/lanes/session-definition.ts';
+import { fromSessionTensor, toSessionTensor } from '../../kernels/lanes/session-tensors.ts';
 import { decodeModel } from '../../models/onnx/decode.ts';
 import { readNpy, writeNpy } from '../../models/tasks/npy.ts';
 import type { Command, Reply, RunLimits, Times } from './whole-model.ts';
@@ -30,7 +30,10 @@ async function open({ prepacking, optimisation, inputs }: Command & { readonly k
     extra: { session: { intra_op: { allow_spinning: '0' }, disable_prepacking: isPrepacked ? '0' : '1' } },
   });
   feeds = Object.fromEntries(
-    inputs.map(({ name, npy }) => [name, toSessionTensor(name, readNpy(new Uint8Array(Buffer.from(npy, 'base64'))))]),
+    inputs.map(({ name, npy }) => [
+      name,
+      toSessionTensor(SessionTensor, name, readNpy(new Uint8Array(Buffer.from(npy, 'base64')))),
+    ]),
   );
 }
 
