@@ -96,7 +96,7 @@ export const renderAccount = (account: Account, wholeMs: number): readonly Row[]
   ],
   [
     'above even shares',
-    `redundant work and thin tiles ${formatMs(account.redundantMs)} (work x${account.workFactor.toFixed(2)}), imbalance ` +
-      `${formatMs(account.imbalanceMs)}, between tiles ${formatMs(account.betweenMs)}`,
+    `redundant work and thin tiles ${formatMs(account.redundantMs)} (work x${account.workFactor.toFixed(2)}), stalls ` +
+      `${formatMs(account.stalledMs)}, imbalance ${formatMs(account.imbalanceMs)}, between tiles ${formatMs(account.betweenMs)}`,
   ],
 ];

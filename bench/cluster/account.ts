@@ -3,7 +3,8 @@
  * busiest cable at line rate. The rest adds up to the measured time:
  *
  * - even: the whole model's time by the number of boards;
- * - redundant: what tiles compute beyond that, because halos overlap and thin tiles run slower;
+ * - redundant: what tiles compute beyond that, because halos overlap and thin tiles run slower (by processor time);
+ * - stalled: how much longer a kernel took by the clock, because its board's share was used up or the machine was busy;
  * - imbalance: what the slowest tile of each block takes beyond the average board;
  * - between: everything else, from planning to messages, transfers and stalls.
  */
@@ -16,6 +17,9 @@ export interface AccountFacts {
   /** Of the whole model on one board, without a mesh. */
   readonly wholeMs: number;
   readonly linkMbit: number;
+  /** Processor time of the whole model, and of all kernels in one request. */
+  readonly wholeCpuMs: number;
+  readonly kernelCpuMs: number;
   /** Of the input of the model. */
   readonly inputBytes: number;
 }
@@ -26,9 +30,10 @@ export interface Account {
   readonly evenMs: number;
   readonly lineMs: number;
   readonly redundantMs: number;
+  readonly stalledMs: number;
   readonly imbalanceMs: number;
   readonly betweenMs: number;
-  /** Kernel time of all boards against the whole model's. */
+  /** Processor time in the kernels of all boards by that of the whole model. */
   readonly workFactor: number;
   /** What the plan expected. */
   readonly predictedMs: number;
@@ -71,6 +76,7 @@ function busiestBytes(report: RunReport, inputBytes: number): number {
 /** Medians over the requests; so the parts add up to the median time only nearly. */
 export function account(reports: readonly RunReport[], facts: AccountFacts): Account {
   const { boards, wholeMs, linkMbit, inputBytes } = facts;
+  const workFactor = facts.kernelCpuMs / facts.wholeCpuMs;
   const evenMs = wholeMs / boards;
   const lineMs = median(reports.map((report) => (busiestBytes(report, inputBytes) * 8) / (linkMbit * 1e3)));
   const averageMs = reports.map((report) => computeMs(report) / boards);
@@ -78,10 +84,11 @@ export function account(reports: readonly RunReport[], facts: AccountFacts): Acc
     boundMs: evenMs + lineMs,
     evenMs,
     lineMs,
-    redundantMs: median(averageMs) - evenMs,
+    redundantMs: evenMs * (workFactor - 1),
+    stalledMs: median(averageMs) - evenMs * workFactor,
     imbalanceMs: median(reports.map((report, index) => criticalMs(report) - averageMs[index]!)),
     betweenMs: median(reports.map((report) => report.elapsedMs - criticalMs(report))),
-    workFactor: (median(averageMs) * boards) / wholeMs,
+    workFactor,
     predictedMs: median(reports.map((report) => report.predictedMs)),
   };
 }

@@ -199,6 +199,8 @@ function summary(measured: Measured): ClusterResult {
       wholeMs: baseline.meanMs,
       linkMbit: options.link,
       inputBytes: measured.inputBytes,
+      wholeCpuMs: baseline.cpuMs,
+      kernelCpuMs: cpu((index) => use.boards[index]!.threads.kernelMs),
     }),
     plan: { cut: last.cut, blocks: last.blocks.length, participants: sharesOf(last).size },
     bytes: {

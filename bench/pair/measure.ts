@@ -3,7 +3,7 @@
  * divided here, so this is what two real boards of such cores would do.
  */
 import { ask, checkAnswer, type Reply } from '../ask.ts';
-import { WholeModel } from '../baseline/whole-model.ts';
+import { WholeModel, type Times } from '../baseline/whole-model.ts';
 import { account, type Account } from '../cluster/account.ts';
 import type { BenchContext } from '../context.ts';
 import { prepareMachine, type Boards } from '../emulation/boards.ts';
@@ -11,7 +11,7 @@ import { withMesh } from '../emulation/raise-mesh.ts';
 import { watch, type Use } from '../emulation/watch.ts';
 import { measureCoreSpeed } from '../measure/core-speed.ts';
 import { describeMachine, type Load, type Machine } from '../measure/machine.ts';
-import { median, sum, summarise, type Summary } from '../measure/statistics.ts';
+import { mean, median, sum, summarise, type Summary } from '../measure/statistics.ts';
 import type { Answers } from '../report.ts';
 import { prepareSubject, type Subject, type SubjectOptions } from '../subject.ts';
 
@@ -53,7 +53,7 @@ export async function measurePair(options: PairOptions, context: BenchContext): 
   const subject = await prepareSubject(options, context);
   const macsPerCoreSecond = await measureCoreSpeed(signal);
   progress('ONNX Runtime alone');
-  const bareMs = await timeBare(subject, options.requests, signal);
+  const bare = await timeBare(subject, options.requests, signal);
   const differences: number[] = [];
 
   const timeBoards = (count: number) =>
@@ -90,26 +90,29 @@ export async function measurePair(options: PairOptions, context: BenchContext): 
   const two = await timeBoards(2);
   const times = (replies: readonly Reply[]): Summary => summarise(replies.map(({ report }) => report.elapsedMs));
   const [oneMs, twoMs] = [times(one.result), times(two.result)];
+  const perRequest = usePerRequest(two.use, options.requests);
   return {
     schema: 'tilemesh.bench.pair/1',
     machine: describeMachine(),
     setting: options,
-    bareMs: summarise(bareMs),
+    bareMs: summarise(bare.wallMs),
     oneMs,
     twoMs,
     speedUp: oneMs.median / twoMs.median,
-    speedUpOverBare: median(bareMs) / twoMs.median,
+    speedUpOverBare: median(bare.wallMs) / twoMs.median,
     account: account(
       two.result.map(({ report }) => report),
       {
         boards: 2,
-        wholeMs: median(bareMs),
+        wholeMs: median(bare.wallMs),
         linkMbit: options.link,
+        wholeCpuMs: mean(bare.cpuMs),
+        kernelCpuMs: perRequest.cpuMs.kernels,
         inputBytes: sum([...subject.model.inputs.values()].map(({ bytes }) => bytes.byteLength)),
       },
     ),
     plan: two.result.at(-1)!.report.cut,
-    ...usePerRequest(two.use, options.requests),
+    ...perRequest,
     answers: {
       checked: differences.length,
       largestDifference: Math.max(...differences),
@@ -121,11 +124,11 @@ export async function measurePair(options: PairOptions, context: BenchContext): 
 
 const entryOf = ({ boards }: Boards, turn: number) => boards[turn % boards.length]!;
 
-async function timeBare({ model }: Subject, runs: number, signal: AbortSignal): Promise<readonly number[]> {
+async function timeBare({ model }: Subject, runs: number, signal: AbortSignal): Promise<Times> {
   await using bare = new WholeModel(model, onCore(0), signal);
   await bare.open('mesh');
   await bare.run({ minRuns: PRACTICE, minTotalMs: 0 });
-  return (await bare.run({ minRuns: runs, minTotalMs: 0 })).wallMs;
+  return bare.run({ minRuns: runs, minTotalMs: 0 });
 }
 
 function usePerRequest({ boards }: Use, requests: number): Pick<PairResult, 'cpuMs' | 'bytesOnCables'> {
