@@ -12,6 +12,7 @@
  *   a layer are bit-identical with the whole when they start at multiples of four rows (packed ones wherever they start).
  */
 import { basename, dirname } from 'node:path';
+import type { Graph } from '../../src/core/graph/graph.ts';
 import type { Program, WeightSlice } from '../../src/core/program/program.ts';
 import { byteLength } from '../../src/core/tensor/tensor.ts';
 import { encodeProgram } from '../../models/onnx/encode.ts';
@@ -69,10 +70,11 @@ export function defineSession(
   };
 }
 
-function hasLargeProduct(program: Program): boolean {
-  return program.nodes.some((node) => {
+/** Whether a program or a whole graph has a matrix product whose weight is too large to be packed. */
+export function hasLargeProduct({ nodes, weights }: Pick<Graph, 'nodes' | 'weights'>): boolean {
+  return nodes.some((node) => {
     if (node.op !== 'Gemm' && node.op !== 'MatMul') return false;
-    const weight = program.weights.get(node.inputs[1] ?? '');
+    const weight = weights.get(node.inputs[1] ?? '');
     return weight !== undefined && byteLength(weight.type, weight.shape) >= MAX_PREPACKED_WEIGHT_BYTES;
   });
 }

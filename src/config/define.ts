@@ -34,6 +34,8 @@ export interface MeshConfig {
     readonly lanes: number;
     /** Threads of each lane of `onnxruntime`; 0: one for each core. The other kernels use one. */
     readonly threads: number;
+    /** What the peer says of its speed, in multiply-accumulates per second; 0: measured at the start. */
+    readonly macsPerSecond: number;
   };
   readonly memory: {
     /** What weights and feature maps may take together. */

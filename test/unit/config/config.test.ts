@@ -79,6 +79,7 @@ describe('config', () => {
       TILEMESH_MDNS: 'false',
       TILEMESH_KERNEL: 'reference',
       TILEMESH_KERNEL_THREADS: '3',
+      TILEMESH_KERNEL_MACS_PER_SECOND: '2000000000',
       TILEMESH_MEMORY_BYTES: '1048576',
       TILEMESH_LOG_LEVEL: 'debug',
     };
@@ -93,7 +94,7 @@ describe('config', () => {
       listen: { port: 4001, addresses: [] },
       dataPlane: { carrier: 'streams', port: 0 },
       discovery: { mdns: false, bootstrap: ['a:1', '/ip4/10.0.0.7/tcp/2'] },
-      kernel: { name: 'reference', lanes: 0, threads: 3 },
+      kernel: { name: 'reference', lanes: 0, threads: 3, macsPerSecond: 2e9 },
       memory: { budgetBytes: 2 ** 20 },
       log: { level: 'debug' },
     });
@@ -146,7 +147,7 @@ describe('config', () => {
       "mesh: 'default'",
       "api: { host: '127.0.0.1', port: 8470 }",
       'listen: { port: 0, addresses: [] }',
-      "kernel: { name: 'auto', lanes: 0, threads: 0 }",
+      "kernel: { name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0 }",
       'models: { copies: 5, diskBudgetBytes: 8_589_934_592 }',
       'requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 }',
       "log: { level: 'info' }",
