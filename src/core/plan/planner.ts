@@ -7,7 +7,7 @@ import { MeshError } from '../errors.ts';
 import type { BoundGraph } from '../graph/bind.ts';
 import type { ModelId, PeerId } from '../ids.ts';
 import { PLAN_SCHEMA, type Plan } from './plan.ts';
-import { PlanSearch } from './search.ts';
+import { PlanSearch, type RunnerUp } from './search.ts';
 
 export interface PlanRequest {
   readonly bound: BoundGraph;
@@ -20,6 +20,15 @@ export interface PlanRequest {
   readonly parallelism: number;
   /** Whether the answer is waited for and nothing is prepared, as after a loss: then the time to prepare counts. */
   readonly isCold?: boolean;
+}
+
+/** What a plan was chosen before. */
+export interface PlanChoice {
+  readonly plan: Plan;
+  /** For each block of the plan. */
+  readonly runnersUp: readonly (RunnerUp | undefined)[];
+  /** The best plans for other numbers of peers to choose from; one peer comes first. */
+  readonly considered: readonly { readonly peers: number; readonly predictedMs: number }[];
 }
 
 /** More participants than this leave parts too thin to be worth anything. */
@@ -56,7 +65,11 @@ function participantsFor(peers: readonly PeerProfile[], coordinator: PeerProfile
   return peers.filter((peer, index) => index < degree - 1 || peer === coordinator);
 }
 
-function planFor(request: PlanRequest, participants: readonly PeerProfile[], isFree: boolean): Plan | undefined {
+function planFor(
+  request: PlanRequest,
+  participants: readonly PeerProfile[],
+  isFree: boolean,
+): Omit<PlanChoice, 'considered'> | undefined {
   const result = new PlanSearch({
     bound: request.bound,
     participants,
@@ -69,7 +82,7 @@ function planFor(request: PlanRequest, participants: readonly PeerProfile[], isF
     name,
     { type: request.bound.types.get(name)!, shape: request.bound.shapes.get(name)! },
   ]);
-  return {
+  const plan: Plan = {
     schema: PLAN_SCHEMA,
     modelId: request.modelId,
     inputs: Object.fromEntries(inputs) as Plan['inputs'],
@@ -78,6 +91,7 @@ function planFor(request: PlanRequest, participants: readonly PeerProfile[], isF
     predictedMs: result.predictedMs + setupMs(participants[0]!, participants.length),
     singleMs: 0,
   };
+  return { plan, runnersUp: result.runnersUp };
 }
 
 /** Only those participants that compute something, renumbered. */
@@ -93,7 +107,10 @@ function withoutIdle(plan: Plan): Plan {
 }
 
 /** @throws MeshError UNAVAILABLE when there is nobody to compute. */
-export function planRequest(request: PlanRequest): Plan {
+export const planRequest = (request: PlanRequest): Plan => choosePlan(request).plan;
+
+/** The same plan with what it was chosen before. @throws MeshError UNAVAILABLE when there is nobody to compute. */
+export function choosePlan(request: PlanRequest): PlanChoice {
   const peers = levelled(request.peers);
   const coordinator = peers.find(({ peer }) => peer === request.coordinator);
   if (coordinator === undefined) {
@@ -106,13 +123,16 @@ export function planRequest(request: PlanRequest): Plan {
   const most = Math.min(peers.length, MAX_DEGREE);
   const shares = DEGREE_SHARES.map((share) => Math.ceil(most * share));
   const degrees = new Set((request.parallelism === 0 ? shares : [wanted]).filter((degree) => degree > 1));
+  const singleMs = single.plan.predictedMs;
+  const considered = [{ peers: 1, predictedMs: singleMs }];
   let best = single;
   for (const degree of degrees) {
-    const plan = planFor(request, participantsFor(peers, coordinator, degree), request.parallelism === 0);
-    if (plan === undefined) continue;
+    const choice = planFor(request, participantsFor(peers, coordinator, degree), request.parallelism === 0);
+    if (choice === undefined) continue;
+    considered.push({ peers: degree, predictedMs: choice.plan.predictedMs });
     const isForced = request.parallelism !== 0;
     const threshold = best === single ? LEAST_GAIN : 1;
-    if (isForced || plan.predictedMs * threshold < best.predictedMs) best = plan;
+    if (isForced || choice.plan.predictedMs * threshold < best.plan.predictedMs) best = choice;
   }
-  return withoutIdle({ ...best, singleMs: single.predictedMs });
+  return { ...best, plan: withoutIdle({ ...best.plan, singleMs }), considered };
 }

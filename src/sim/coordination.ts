@@ -1,0 +1,196 @@
+/** One term of one request at its coordinator: plan, hand out, assemble, and begin again when a participant is lost. */
+import { RENEW_MS } from '../core/election/lease.ts';
+import { COORDINATOR_KEY, transferBytes, type Transfer } from '../core/plan/dataflow.ts';
+import type { RequestId } from '../core/ids.ts';
+import type { Board } from './board.ts';
+import { Execution } from './execution.ts';
+import type { PreparedPlan } from './plan-book.ts';
+import { recoveryFor } from './recovery.ts';
+import type { World } from './world.ts';
+
+export interface CoordinationSetup {
+  readonly world: World;
+  readonly board: Board;
+  readonly entry: Board;
+  readonly request: number;
+  readonly requestId: RequestId;
+  readonly term: number;
+  /** Counts plans over all terms. */
+  readonly nextAttempt: () => number;
+  readonly onRenew: () => void;
+  /** Everything is assembled at the coordinator; the plan that did it. */
+  readonly onAnswer: (prepared: PreparedPlan) => void;
+}
+
+interface Attempt {
+  readonly number: number;
+  readonly prepared: PreparedPlan;
+  readonly participants: readonly Board[];
+  readonly executions: Map<Board, Execution>;
+  readonly unready: Set<Board>;
+  readonly unfinished: Set<Board>;
+  outputsLeft: number;
+}
+
+const CONTROL_BYTES = 160;
+
+export class Coordination {
+  readonly #setup: CoordinationSetup;
+  readonly #excluded = new Set<Board>();
+  #attempt: Attempt | undefined;
+  #isOver = false;
+  readonly #stopListening: () => void;
+
+  constructor(setup: CoordinationSetup) {
+    this.#setup = setup;
+    this.#stopListening = setup.world.onLost((board) => this.#lost(board));
+    this.#renew();
+  }
+
+  get #isStopped(): boolean {
+    return this.#isOver || this.#setup.board.isDead;
+  }
+
+  /** A newer term has begun, or the answer is there. */
+  stop(): void {
+    this.#isOver = true;
+    this.#stopListening();
+    for (const execution of this.#attempt?.executions.values() ?? []) execution.drop();
+  }
+
+  #renew(): void {
+    const { world, board, entry, request, onRenew } = this.#setup;
+    world.queue.after(RENEW_MS, () => {
+      if (this.#isStopped) return;
+      world.send(board, entry, { request, purpose: 'control', bytes: CONTROL_BYTES }, onRenew);
+      this.#renew();
+    });
+  }
+
+  /** The input is here. */
+  begin(): void {
+    const { world, board } = this.#setup;
+    board.script.run(world.settings.requestMs * board.model.slowness, () => this.#plan(false));
+  }
+
+  #plan(isAfterLoss: boolean): void {
+    if (this.#isStopped) return;
+    const { world, board, term, nextAttempt, request } = this.#setup;
+    const peers = world.members().filter((other) => other === board || !this.#excluded.has(other));
+    // A plan for all boards is one that has been used before.
+    const isWarm = peers.length === world.boards.length;
+    const isCold = isAfterLoss || term > 1;
+    const prepared = world.plans.planFor(
+      peers.map(({ profile }) => profile),
+      board.peer,
+      isCold,
+    );
+    const participants = prepared.plan.participants.map((peer) => world.boardOf(peer));
+    const attempt: Attempt = {
+      number: nextAttempt(),
+      prepared,
+      participants,
+      executions: new Map(),
+      unready: new Set(participants),
+      unfinished: new Set(participants),
+      outputsLeft: prepared.dataflow.outputs.length,
+    };
+    this.#attempt = attempt;
+    if (isWarm) {
+      this.#assign(attempt, isWarm);
+      return;
+    }
+    const workMs = world.settings.planMsPerStep * world.plans.options.bound.steps.length * board.model.slowness;
+    world.timeline.mark({ atMs: world.queue.nowMs, board: world.indexOf(board), request, what: 'plans again' });
+    board.planner.run(workMs, () => this.#assign(attempt, isWarm));
+  }
+
+  #assign(attempt: Attempt, isWarm: boolean): void {
+    const { world, board, request, requestId, term } = this.#setup;
+    for (const to of attempt.participants) {
+      const execution = new Execution({
+        world,
+        board: to,
+        coordinator: board,
+        request,
+        requestId,
+        attempt: attempt.number,
+        prepared: attempt.prepared,
+        participants: attempt.participants,
+        isWarm,
+        deliver: (transfer, reader) => this.#deliver(attempt, transfer, reader),
+        onReady: () => this.#markReady(attempt, to),
+        onTile: () => undefined,
+        onFinished: () => this.#markFinished(attempt, to),
+      });
+      world.send(board, to, { request, purpose: 'control', bytes: attempt.prepared.bytes }, () => {
+        if (!this.#isCurrent(attempt) || !to.take(requestId, term, execution)) return;
+        attempt.executions.set(to, execution);
+        execution.prepare();
+      });
+    }
+  }
+
+  #isCurrent(attempt: Attempt): boolean {
+    return this.#attempt === attempt && !this.#isStopped;
+  }
+
+  #markReady(attempt: Attempt, from: Board): void {
+    if (!this.#isCurrent(attempt)) return;
+    attempt.unready.delete(from);
+    if (attempt.unready.size === 0) this.#sendInputs(attempt);
+  }
+
+  #sendInputs(attempt: Attempt): void {
+    const { world, board, request } = this.#setup;
+    for (const transfer of attempt.prepared.dataflow.sends.get(COORDINATOR_KEY) ?? []) {
+      const to = attempt.participants[transfer.to];
+      if (to === undefined) continue;
+      const { block, part } = transfer;
+      const bytes = transferBytes(world.plans.options.bound, transfer) + CONTROL_BYTES;
+      world.send(board, to, { request, purpose: 'input', bytes, block, part }, () =>
+        this.#deliver(attempt, transfer, to),
+      );
+    }
+    this.#settle(attempt);
+  }
+
+  #deliver(attempt: Attempt, transfer: Transfer, to: Board): void {
+    if (!this.#isCurrent(attempt)) return;
+    if (attempt.participants[transfer.to] !== undefined) {
+      attempt.executions.get(to)?.accept(transfer);
+      return;
+    }
+    attempt.outputsLeft -= 1;
+    this.#settle(attempt);
+  }
+
+  #markFinished(attempt: Attempt, from: Board): void {
+    if (!this.#isCurrent(attempt)) return;
+    attempt.unfinished.delete(from);
+    this.#settle(attempt);
+  }
+
+  #settle(attempt: Attempt): void {
+    if (attempt.outputsLeft > 0 || attempt.unfinished.size > 0) return;
+    this.stop();
+    this.#setup.onAnswer(attempt.prepared);
+  }
+
+  #lost(board: Board): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined || this.#isStopped) return;
+    const recovery = recoveryFor({
+      isReady: attempt.unready.size === 0,
+      takesPart: attempt.participants.includes(board),
+      owesWork: attempt.unfinished.has(board),
+    });
+    if (recovery === 'none') return;
+    const { world, board: self, request } = this.#setup;
+    this.#excluded.add(board);
+    for (const [to, execution] of attempt.executions) {
+      world.send(self, to, { request, purpose: 'control', bytes: CONTROL_BYTES }, () => execution.drop());
+    }
+    this.#plan(true);
+  }
+}
