@@ -72,7 +72,6 @@ export class Request {
     return phase?.kind === 'running' ? this.#world.boardOf(phase.peer) : undefined;
   }
 
-
   #chooseEntry(): Board {
     return choose(this.#world.members(), this.#world.settings.seed, `entry-${this.#entries}`, this.#index);
   }

@@ -70,7 +70,7 @@ export interface SimulationResult {
 const GRACE_MS = 120_000;
 const MAX_REQUESTS = 100_000;
 
-const nameOf = (index: number): string => `board-${String(index + 1).padStart(2, '0')}`;
+export const boardName = (index: number): string => `board-${String(index + 1).padStart(2, '0')}`;
 
 function createBoards({ boards, cable, sharedCores = 1 }: Scenario, queue: EventQueue, seed: number): Board[] {
   const own = new OwnCores(queue);
@@ -78,7 +78,7 @@ function createBoards({ boards, cable, sharedCores = 1 }: Scenario, queue: Event
   return boards.map((model, index) => {
     const { quota } = model;
     const cores = quota === undefined ? own : shared.group(quota, (uniform(seed, 'phase', index) - 1) * quota.periodMs);
-    return new Board(asPeerId(nameOf(index)), model, cable, cores);
+    return new Board(asPeerId(boardName(index)), model, cable, cores);
   });
 }
 
@@ -184,7 +184,7 @@ export function simulate(scenario: Scenario): SimulationResult {
     requests,
     elapsedMs,
     boards: boards.map((board, index) => ({
-      name: nameOf(index),
+      name: boardName(index),
       board: board.model.name,
       isDead: board.isDead,
       kernelMs: board.kernelMs,
