@@ -1,6 +1,7 @@
 /** One term of one request at its coordinator: plan, hand out, assemble, and begin again when a participant is lost. */
 import { RENEW_MS } from '../core/election/lease.ts';
 import { COORDINATOR_KEY, transferBytes, type Transfer } from '../core/plan/dataflow.ts';
+import { MAX_DEGREE } from '../core/plan/planner.ts';
 import type { RequestId } from '../core/ids.ts';
 import type { Board } from './board.ts';
 import { Execution } from './execution.ts';
@@ -100,7 +101,8 @@ export class Coordination {
       this.#assign(attempt, isWarm);
       return;
     }
-    const workMs = world.settings.planMsPerStep * world.plans.options.bound.steps.length * board.model.slowness;
+    const tiles = world.plans.options.bound.steps.length * Math.min(MAX_DEGREE, peers.length);
+    const workMs = world.settings.planMs * tiles * board.model.slowness;
     world.timeline.mark({ atMs: world.queue.nowMs, board: world.indexOf(board), request, what: 'plans again' });
     board.planner.run(workMs, () => this.#assign(attempt, isWarm));
   }

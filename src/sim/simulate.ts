@@ -62,7 +62,9 @@ export interface SimulationResult {
   readonly elapsedMs: number;
   readonly boards: readonly BoardUsage[];
   readonly timeline: Timeline;
-  /** Of the first request that was answered. */
+  /** Made first, while all boards were there. */
+  readonly planned: PreparedPlan | undefined;
+  /** By which the first answer came about. */
   readonly prepared: PreparedPlan | undefined;
 }
 
@@ -193,6 +195,7 @@ export function simulate(scenario: Scenario): SimulationResult {
       linkOutMs: board.link.busyMs.out,
     })),
     timeline: world.timeline,
+    planned: world.plans.first,
     prepared: workshop.prepared,
   };
 }

@@ -1,6 +1,6 @@
 /** A simulation in numbers. */
 import type { BoardModel } from './board.ts';
-import type { BoardUsage, SimulationResult } from './simulate.ts';
+import type { BoardUsage, SimulationResult, Workload } from './simulate.ts';
 import type { Purpose, Traffic } from './timeline.ts';
 
 export interface Latency {
@@ -46,8 +46,14 @@ function latencyOf(times: readonly number[]): Latency | null {
   };
 }
 
-export function summarise(result: SimulationResult, models: readonly BoardModel[]): SimulationSummary {
+/** @param workload what comes in after its end, when the mesh empties, does not count as throughput. */
+export function summarise(
+  result: SimulationResult,
+  models: readonly BoardModel[],
+  workload: Workload,
+): SimulationSummary {
   const { requests, elapsedMs, boards, timeline } = result;
+  const measuredMs = 'seconds' in workload ? workload.seconds * 1000 : elapsedMs;
   const of = (outcome: string): number => requests.filter((request) => request.outcome === outcome).length;
   const answered = requests.filter((request) => request.outcome === 'answered');
   return {
@@ -55,7 +61,8 @@ export function summarise(result: SimulationResult, models: readonly BoardModel[
     failed: of('failed'),
     refused: of('refused'),
     latency: latencyOf(answered.map(({ arrivedMs, endedMs }) => endedMs - arrivedMs)),
-    answersPerSecond: elapsedMs === 0 ? 0 : (answered.length / elapsedMs) * 1000,
+    answersPerSecond:
+      measuredMs === 0 ? 0 : (answered.filter(({ endedMs }) => endedMs <= measuredMs).length / measuredMs) * 1000,
     elapsedMs,
     recovered: answered.filter(({ terms, attempts, entries }) => Math.max(terms, attempts, entries) > 1).length,
     traffic: timeline.traffic,

@@ -4,6 +4,7 @@ import { MEMBERSHIP_DEFAULTS } from '../../core/membership/member.ts';
 import { MeshError } from '../../core/errors.ts';
 import { asPeerId } from '../../core/ids.ts';
 import { explainPlan } from '../../core/plan/explain.ts';
+import type { Plan } from '../../core/plan/plan.ts';
 import type { BoardModel } from '../../sim/board.ts';
 import { parseLink } from '../../sim/links.ts';
 import {
@@ -90,10 +91,10 @@ export async function simulateCommand(terminal: Terminal, options: SimulateOptio
     },
   };
   const result = simulate(scenario);
-  const summary = summarise(result, own);
+  const summary = summarise(result, own, scenario.workload);
   if (options.svg !== undefined) await writeFile(options.svg, picture(model, scenario, result, summary));
   if (options.json) {
-    const { requests, timeline, prepared } = result;
+    const { requests, timeline, prepared, planned } = result;
     const { tiles, messages, marks } = timeline;
     const question = {
       model: model.name,
@@ -104,7 +105,7 @@ export async function simulateCommand(terminal: Terminal, options: SimulateOptio
       seed: options.seed,
     };
     const machineSpeed = machine === undefined ? {} : { machine };
-    const predicted = prepared && { predictedMs: prepared.plan.predictedMs, singleMs: prepared.plan.singleMs };
+    const predicted = planned && { predictedMs: planned.plan.predictedMs, singleMs: planned.plan.singleMs };
     writeJson(terminal, 'simulation/1', {
       ...question,
       ...machineSpeed,
@@ -121,7 +122,7 @@ export async function simulateCommand(terminal: Terminal, options: SimulateOptio
 }
 
 function picture(model: PaperModel, scenario: Scenario, result: SimulationResult, summary: SimulationSummary): string {
-  const { prepared, requests, timeline } = result;
+  const { planned, prepared, requests, timeline } = result;
   const first = requests.find(({ outcome }) => outcome === 'answered');
   if (prepared === undefined || first === undefined) {
     throw new MeshError('UNAVAILABLE', 'no request was answered: there is nothing to draw');
@@ -133,7 +134,7 @@ function picture(model: PaperModel, scenario: Scenario, result: SimulationResult
   const ms = summary.latency!.medianMs;
   return drawPicture({
     title: `${model.name} on ${describeBoards(boards)}`,
-    subtitle: `simulated: answered in ${formatMs(ms)} (median); predicted ${formatMs(plan.predictedMs)}, one board ${formatMs(plan.singleMs)}`,
+    subtitle: `simulated: answered in ${formatMs(ms)} (median); predicted ${formatMs(planned!.plan.predictedMs)}, one board ${formatMs(planned!.plan.singleMs)}`,
     bound,
     plan,
     explanation: explainPlan(bound, choice, peers, first.coordinator!, link),
@@ -163,10 +164,10 @@ function render(
   model: string,
   boards: readonly BoardModel[],
   meshes: number,
-  { prepared }: SimulationResult,
+  { planned }: SimulationResult,
   summary: SimulationSummary,
 ): string {
-  const { latency, answered, failed, refused, recovered, traffic, answersPerSecond, elapsedMs } = summary;
+  const { answered, failed, refused, recovered, traffic, answersPerSecond, elapsedMs } = summary;
   const moved = [traffic.piece, traffic.input, traffic.output];
   const bytes = moved.reduce((sum, own) => sum + own.bytes, 0);
   const messages = moved.reduce((sum, own) => sum + own.messages, 0);
@@ -185,18 +186,8 @@ function render(
   const hidden = summary.boards.length - rows.length;
   const lines = [
     `${clean(model)} on ${describeBoards(boards)}${meshes === 1 ? '' : `, ${meshes} meshes of ${summary.boards.length}: what follows is one of them`}`,
-    ...(prepared === undefined
-      ? []
-      : [
-          `plan: ${prepared.plan.blocks.length} blocks over ${prepared.plan.participants.length} boards, predicted ` +
-            `${formatMs(prepared.plan.predictedMs)}; on one board ${formatMs(prepared.plan.singleMs)}`,
-        ]),
-    latency === null
-      ? 'no request was answered'
-      : `answered in ${formatMs(latency.medianMs)} (median), 95 % within ${formatMs(latency.p95Ms)}, ${formatMs(latency.leastMs)} to ${formatMs(latency.mostMs)}` +
-        (prepared === undefined
-          ? ''
-          : `; ${(prepared.plan.singleMs / latency.medianMs).toFixed(1)} times as fast as one board`),
+    ...(planned === undefined ? [] : [describePlan(planned.plan)]),
+    describeLatency(summary, planned?.plan.singleMs),
     `${answered} answered (${recovered} of them after a loss), ${failed} failed, ${refused} refused; ${answersPerSecond.toFixed(2)} answers a second` +
       (meshes === 1 ? '' : `, ${(answersPerSecond * meshes).toFixed(2)} of all meshes`),
     `moved ${formatBytes(bytes)} in ${messages} messages, ${formatBytes(traffic.control.bytes)} of control in ${traffic.control.messages}` +
@@ -206,4 +197,17 @@ function render(
     table(terminal, COLUMNS, rows) + (hidden > 0 ? `and ${hidden} more\n` : ''),
   ];
   return lines.join('\n');
+}
+
+const describePlan = ({ blocks, participants, predictedMs, singleMs }: Plan): string =>
+  `plan: ${blocks.length} ${blocks.length === 1 ? 'block' : 'blocks'} over ${participants.length} ` +
+  `${participants.length === 1 ? 'board' : 'boards'}, predicted ${formatMs(predictedMs)}; on one board ${formatMs(singleMs)}`;
+
+function describeLatency({ latency, answered }: SimulationSummary, singleMs: number | undefined): string {
+  if (latency === null) return 'no request was answered';
+  const { medianMs, p95Ms, leastMs, mostMs } = latency;
+  const spread =
+    answered === 1 ? '' : ` (median), 95 % within ${formatMs(p95Ms)}, ${formatMs(leastMs)} to ${formatMs(mostMs)}`;
+  const gain = singleMs === undefined ? '' : `; ${(singleMs / medianMs).toFixed(1)} times as fast as one board`;
+  return `answered in ${formatMs(medianMs)}${spread}${gain}`;
 }

@@ -32,7 +32,7 @@ export interface PlanChoice {
 }
 
 /** More participants than this leave parts too thin to be worth anything. */
-const MAX_DEGREE = 32;
+export const MAX_DEGREE = 32;
 /** Shares of the peers to plan for: with fewer participants there are fewer to tell. */
 const DEGREE_SHARES = [1 / 4, 1 / 2, 1];
 /** Cutting must promise this much to be preferred to running whole, since a prediction is not a measurement. */
