@@ -35,7 +35,15 @@ export async function openPaperModel(model: string, shape: readonly string[]): P
   return { name: model, bound, modelId, ...(note !== undefined && { note }) };
 }
 
-export interface BoardOptions {
+/** What `plan` and `simulate` are told alike. */
+export interface PaperOptions {
+  readonly link: string;
+  /** `auto` or a number. */
+  readonly parallelism: string;
+  readonly shape: readonly string[];
+  readonly json?: true;
+  /** File to draw to. */
+  readonly svg?: string;
   readonly peers?: number;
   readonly board: string;
   /** Megabytes that each peer may hold. */
@@ -50,7 +58,7 @@ export interface BoardOptions {
   readonly overhead?: readonly string[];
 }
 
-export const DEFAULT_PEERS = 24;
+const DEFAULT_PEERS = 24;
 const MEASURING_MS = 60_000;
 
 const OVERHEADS: Readonly<Record<string, keyof Overheads>> = {
@@ -88,7 +96,7 @@ export interface PaperBoards {
 }
 
 /** @throws MeshError INVALID_ARGUMENT; UsageError. */
-export async function paperBoards(options: BoardOptions, signal: AbortSignal): Promise<PaperBoards> {
+export async function paperBoards(options: PaperOptions, signal: AbortSignal): Promise<PaperBoards> {
   const { board, memory, cores, tick, overhead = [] } = options;
   const overheads = parseOverheads(overhead);
   const isEmulated = board.includes('emulated');
@@ -108,6 +116,9 @@ export async function paperBoards(options: BoardOptions, signal: AbortSignal): P
       : models.map((model) => ({ ...model, profile: { ...model.profile, memoryBudgetBytes: memory * 1e6 } }));
   return isEmulated ? { boards, machine } : { boards };
 }
+
+/** 0: as many as pay. */
+export const parallelismOf = (text: string): number => (text === 'auto' ? 0 : Number(text));
 
 /** `24 rockpro64`, `20 rockpro64 and 4 raspberrypi4`. */
 export function describeBoards(boards: readonly BoardModel[]): string {

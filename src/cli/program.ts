@@ -5,11 +5,12 @@ import { DEFAULT_API } from './client.ts';
 import { importCommand, type ImportCommandOptions } from './commands/import.ts';
 import { modelsCommand, type ModelsOptions } from './commands/models.ts';
 import { peersCommand, type PeersOptions } from './commands/peers.ts';
-import { planCommand, type PlanOptions } from './commands/plan.ts';
+import { planCommand } from './commands/plan.ts';
 import { runCommand, type RunOptions } from './commands/run.ts';
 import { simulateCommand, type SimulateOptions } from './commands/simulate.ts';
 import { upCommand, type StartPeer, type UpOptions } from './commands/up.ts';
 import { verifyCommand, type VerifyOptions } from './commands/verify.ts';
+import type { PaperOptions } from './model-on-paper.ts';
 import type { Terminal } from './terminal.ts';
 
 const examples = (lines: readonly string[]): string => `Examples:\n${lines.map((line) => `  ${line}\n`).join('')}`;
@@ -242,7 +243,7 @@ function addPlan(program: Command, terminal: Terminal): void {
         'npx tilemesh plan model.onnx --board rockpro64:20,raspberrypi4:4 --svg plan.svg',
       ]),
     )
-    .action((model: string, options: PlanOptions) => planCommand(terminal, model, options));
+    .action((model: string, options: PaperOptions) => planCommand(terminal, model, options));
 }
 
 function addSimulate(program: Command, terminal: Terminal): void {

@@ -1,34 +1,21 @@
 /** `tilemesh simulate`: how a mesh of boards would do, in virtual time. */
 import { writeFile } from 'node:fs/promises';
 import { MEMBERSHIP_DEFAULTS } from '../../core/membership/member.ts';
-import { MeshError } from '../../core/errors.ts';
-import { asPeerId } from '../../core/ids.ts';
-import { explainPlan } from '../../core/plan/explain.ts';
-import type { Plan } from '../../core/plan/plan.ts';
 import type { BoardModel } from '../../sim/board.ts';
 import { parseLink } from '../../sim/links.ts';
-import {
-  boardName,
-  simulate,
-  type Kill,
-  type Scenario,
-  type SimulationResult,
-  type Workload,
-} from '../../sim/simulate.ts';
-import { summarise, type SimulationSummary } from '../../sim/summary.ts';
-import { drawPicture } from '../../sim/svg/picture.ts';
+import { simulate, type Kill, type Scenario, type Workload } from '../../sim/simulate.ts';
+import { summarise } from '../../sim/summary.ts';
+import { drawSimulation } from '../draw-simulation.ts';
 import { UsageError } from '../exit.ts';
-import { describeBoards, openPaperModel, paperBoards, type BoardOptions, type PaperModel } from '../model-on-paper.ts';
+import { describeBoards, openPaperModel, paperBoards, parallelismOf, type PaperOptions } from '../model-on-paper.ts';
+import { describePrediction } from '../render-plan.ts';
+import { renderSimulation } from '../render-simulation.ts';
 import { writeJson, type Terminal } from '../terminal.ts';
-import { clean, formatBytes, formatMs, formatPercent, table, type Column } from '../text.ts';
-import { parallelismOf } from './plan.ts';
+import { clean, formatMs } from '../text.ts';
 
-export interface SimulateOptions extends BoardOptions {
+export interface SimulateOptions extends PaperOptions {
   readonly model: string;
-  readonly link: string;
   readonly plannedLink: string;
-  readonly parallelism: string;
-  readonly shape: readonly string[];
   /** Requests per second. */
   readonly load?: number;
   readonly clients?: number;
@@ -40,8 +27,6 @@ export interface SimulateOptions extends BoardOptions {
   readonly seed: number;
   /** Milliseconds until a death is noticed. */
   readonly noticedAfter?: number;
-  readonly json?: true;
-  readonly svg?: string;
 }
 
 function parseKill(text: string): Kill {
@@ -52,6 +37,7 @@ function parseKill(text: string): Kill {
   return { board: name === 'coordinator' ? name : Number(name) - 1, atMs: Number(at) };
 }
 
+/** The share of one mesh. */
 function workloadOf({ load, clients, seconds, requests }: SimulateOptions, meshes: number): Workload {
   if (load !== undefined && clients !== undefined) throw new UsageError('give either --load or --clients');
   if (load !== undefined) return { kind: 'open', requestsPerSecond: load / meshes, seconds };
@@ -59,11 +45,13 @@ function workloadOf({ load, clients, seconds, requests }: SimulateOptions, meshe
   return { kind: 'requests', count: requests };
 }
 
-/** Meshes of equal size that the boards are divided into, and the boards of one of them. */
-function divide(
-  boards: readonly BoardModel[],
-  size: number | undefined,
-): { meshes: number; own: readonly BoardModel[] } {
+interface Division {
+  readonly meshes: number;
+  /** The boards of one mesh, mixed as all are. */
+  readonly own: readonly BoardModel[];
+}
+
+function divide(boards: readonly BoardModel[], size: number | undefined): Division {
   const meshes = Math.ceil(boards.length / Math.min(size ?? Infinity, MEMBERSHIP_DEFAULTS.maxMembers));
   return { meshes, own: boards.filter((_, index) => index % meshes === 0) };
 }
@@ -71,13 +59,13 @@ function divide(
 export async function simulateCommand(terminal: Terminal, options: SimulateOptions): Promise<void> {
   const cable = parseLink(options.link);
   const kills = options.kill.map(parseKill);
-  const model = await openPaperModel(options.model, options.shape);
+  const { name, bound, modelId, note } = await openPaperModel(options.model, options.shape);
   const { boards, machine } = await paperBoards(options, terminal.interrupted);
-  if (model.note !== undefined) terminal.err(`${clean(model.note)}\n`);
+  if (note !== undefined) terminal.err(`${clean(note)}\n`);
   const { meshes, own } = divide(boards, options.meshSize);
   const scenario: Scenario = {
-    bound: model.bound,
-    modelId: model.modelId,
+    bound,
+    modelId,
     link: parseLink(options.plannedLink),
     parallelism: parallelismOf(options.parallelism),
     boards: own,
@@ -92,122 +80,26 @@ export async function simulateCommand(terminal: Terminal, options: SimulateOptio
   };
   const result = simulate(scenario);
   const summary = summarise(result, own, scenario.workload);
-  if (options.svg !== undefined) await writeFile(options.svg, picture(model, scenario, result, summary));
-  if (options.json) {
-    const { requests, timeline, prepared, planned } = result;
-    const { tiles, messages, marks } = timeline;
-    const question = {
-      model: model.name,
-      board: options.board,
-      peers: boards.length,
-      meshes,
-      link: cable,
-      seed: options.seed,
-    };
-    const machineSpeed = machine === undefined ? {} : { machine };
-    const predicted = planned && { predictedMs: planned.plan.predictedMs, singleMs: planned.plan.singleMs };
-    writeJson(terminal, 'simulation/1', {
-      ...question,
-      ...machineSpeed,
-      workload: scenario.workload,
-      ...predicted,
-      ...summary,
-      requests,
-      plan: prepared?.plan,
-      timeline: { tiles, messages, marks },
-    });
+  const { requests, timeline, prepared, planned } = result;
+  if (options.svg !== undefined) {
+    const answered = summary.latency === null ? '' : `simulated: answered in ${formatMs(summary.latency.medianMs)}; `;
+    const subtitle = `${answered}${planned === undefined ? '' : describePrediction(planned.plan)}`;
+    await writeFile(options.svg, drawSimulation(name, subtitle, scenario, result));
+  }
+  if (!options.json) {
+    const view = { model: name, boards: describeBoards(boards), meshes, plan: planned?.plan, summary };
+    terminal.out(renderSimulation(terminal, view));
     return;
   }
-  terminal.out(render(terminal, model.name, boards, meshes, result, summary));
-}
-
-function picture(model: PaperModel, scenario: Scenario, result: SimulationResult, summary: SimulationSummary): string {
-  const { planned, prepared, requests, timeline } = result;
-  const first = requests.find(({ outcome }) => outcome === 'answered');
-  if (prepared === undefined || first === undefined) {
-    throw new MeshError('UNAVAILABLE', 'no request was answered: there is nothing to draw');
-  }
-  const { bound, boards, link } = scenario;
-  const { plan } = prepared;
-  const peers = boards.map(({ profile }, index) => ({ peer: asPeerId(boardName(index)), ...profile }));
-  const choice = { plan, runnersUp: [], considered: [] };
-  const ms = summary.latency!.medianMs;
-  return drawPicture({
-    title: `${model.name} on ${describeBoards(boards)}`,
-    subtitle: `simulated: answered in ${formatMs(ms)} (median); predicted ${formatMs(planned!.plan.predictedMs)}, one board ${formatMs(planned!.plan.singleMs)}`,
-    bound,
-    plan,
-    explanation: explainPlan(bound, choice, peers, first.coordinator!, link),
-    timeline,
-    names: boards.map((_, index) => boardName(index)),
-    fromMs: first.arrivedMs,
-    toMs: first.endedMs,
+  const { board, seed } = options;
+  const { tiles, messages, marks } = timeline;
+  writeJson(terminal, 'simulation/1', {
+    ...{ model: name, board, peers: boards.length, meshes, link: cable, seed, workload: scenario.workload },
+    ...(machine !== undefined && { machine }),
+    ...(planned !== undefined && { predictedMs: planned.plan.predictedMs, singleMs: planned.plan.singleMs }),
+    ...summary,
+    requests,
+    plan: prepared?.plan,
+    timeline: { tiles, messages, marks },
   });
-}
-
-const right = (title: string): Column => ({ title, align: 'right' });
-const COLUMNS: readonly Column[] = [
-  { title: 'BOARD' },
-  { title: 'KIND' },
-  right('KERNEL'),
-  right('SCRIPT'),
-  right('WAITING'),
-  right('IN USE'),
-  right('CABLE IN'),
-  right('CABLE OUT'),
-];
-/** More boards than this are not listed. */
-const MAX_ROWS = 32;
-
-function render(
-  terminal: Terminal,
-  model: string,
-  boards: readonly BoardModel[],
-  meshes: number,
-  { planned }: SimulationResult,
-  summary: SimulationSummary,
-): string {
-  const { answered, failed, refused, recovered, traffic, answersPerSecond, elapsedMs } = summary;
-  const moved = [traffic.piece, traffic.input, traffic.output];
-  const bytes = moved.reduce((sum, own) => sum + own.bytes, 0);
-  const messages = moved.reduce((sum, own) => sum + own.messages, 0);
-  const rows = summary.boards
-    .slice(0, MAX_ROWS)
-    .map((board) => [
-      board.isDead ? `${board.name} (gone)` : board.name,
-      board.board,
-      formatMs(board.kernelMs),
-      formatMs(board.scriptMs),
-      formatMs(board.waitingMs),
-      formatPercent(board.utilisation),
-      formatMs(board.linkInMs),
-      formatMs(board.linkOutMs),
-    ]);
-  const hidden = summary.boards.length - rows.length;
-  const lines = [
-    `${clean(model)} on ${describeBoards(boards)}${meshes === 1 ? '' : `, ${meshes} meshes of ${summary.boards.length}: what follows is one of them`}`,
-    ...(planned === undefined ? [] : [describePlan(planned.plan)]),
-    describeLatency(summary, planned?.plan.singleMs),
-    `${answered} answered (${recovered} of them after a loss), ${failed} failed, ${refused} refused; ${answersPerSecond.toFixed(2)} answers a second` +
-      (meshes === 1 ? '' : `, ${(answersPerSecond * meshes).toFixed(2)} of all meshes`),
-    `moved ${formatBytes(bytes)} in ${messages} messages, ${formatBytes(traffic.control.bytes)} of control in ${traffic.control.messages}` +
-      (traffic.weights.bytes === 0 ? '' : `, ${formatBytes(traffic.weights.bytes)} of weights`),
-    '',
-    `${formatMs(elapsedMs)} of each board:`,
-    table(terminal, COLUMNS, rows) + (hidden > 0 ? `and ${hidden} more\n` : ''),
-  ];
-  return lines.join('\n');
-}
-
-const describePlan = ({ blocks, participants, predictedMs, singleMs }: Plan): string =>
-  `plan: ${blocks.length} ${blocks.length === 1 ? 'block' : 'blocks'} over ${participants.length} ` +
-  `${participants.length === 1 ? 'board' : 'boards'}, predicted ${formatMs(predictedMs)}; on one board ${formatMs(singleMs)}`;
-
-function describeLatency({ latency, answered }: SimulationSummary, singleMs: number | undefined): string {
-  if (latency === null) return 'no request was answered';
-  const { medianMs, p95Ms, leastMs, mostMs } = latency;
-  const spread =
-    answered === 1 ? '' : ` (median), 95 % within ${formatMs(p95Ms)}, ${formatMs(leastMs)} to ${formatMs(mostMs)}`;
-  const gain = singleMs === undefined ? '' : `; ${(singleMs / medianMs).toFixed(1)} times as fast as one board`;
-  return `answered in ${formatMs(medianMs)}${spread}${gain}`;
 }

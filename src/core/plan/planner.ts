@@ -27,7 +27,7 @@ export interface PlanChoice {
   readonly plan: Plan;
   /** For each block of the plan. */
   readonly runnersUp: readonly (RunnerUp | undefined)[];
-  /** The best plans for other numbers of peers to choose from; one peer comes first. */
+  /** The best plans for other numbers of peers to choose from; one peer comes first, where it can hold the model. */
   readonly considered: readonly { readonly peers: number; readonly predictedMs: number }[];
 }
 
@@ -106,10 +106,10 @@ function withoutIdle(plan: Plan): Plan {
   return { ...plan, blocks, participants: busy.map((index) => plan.participants[index]!) };
 }
 
-/** @throws MeshError UNAVAILABLE when there is nobody to compute. */
+/** @throws MeshError UNAVAILABLE when there is nobody to compute, or the peers' memory cannot hold the weights. */
 export const planRequest = (request: PlanRequest): Plan => choosePlan(request).plan;
 
-/** The same plan with what it was chosen before. @throws MeshError UNAVAILABLE when there is nobody to compute. */
+/** The same plan with what it was chosen before. @throws MeshError UNAVAILABLE as `planRequest`. */
 export function choosePlan(request: PlanRequest): PlanChoice {
   const peers = levelled(request.peers);
   const coordinator = peers.find(({ peer }) => peer === request.coordinator);
@@ -118,13 +118,11 @@ export function choosePlan(request: PlanRequest): PlanChoice {
   }
   const isFastest = coordinator.macsPerSecond === peers[0]!.macsPerSecond;
   const single = planFor(request, isFastest ? [coordinator] : [peers[0]!, coordinator], true);
-  if (single === undefined) throw new MeshError('INTERNAL', 'the graph has no plan even on one peer');
   const wanted = Math.min(request.parallelism, peers.length);
   const most = Math.min(peers.length, MAX_DEGREE);
   const shares = DEGREE_SHARES.map((share) => Math.ceil(most * share));
   const degrees = new Set((request.parallelism === 0 ? shares : [wanted]).filter((degree) => degree > 1));
-  const singleMs = single.plan.predictedMs;
-  const considered = [{ peers: 1, predictedMs: singleMs }];
+  const considered = single === undefined ? [] : [{ peers: 1, predictedMs: single.plan.predictedMs }];
   let best = single;
   for (const degree of degrees) {
     const choice = planFor(request, participantsFor(peers, coordinator, degree), request.parallelism === 0);
@@ -132,7 +130,13 @@ export function choosePlan(request: PlanRequest): PlanChoice {
     considered.push({ peers: degree, predictedMs: choice.plan.predictedMs });
     const isForced = request.parallelism !== 0;
     const threshold = best === single ? LEAST_GAIN : 1;
-    if (isForced || choice.plan.predictedMs * threshold < best.plan.predictedMs) best = choice;
+    if (best === undefined || isForced || choice.plan.predictedMs * threshold < best.plan.predictedMs) best = choice;
   }
-  return { ...best, plan: withoutIdle({ ...best.plan, singleMs }), considered };
+  if (best === undefined) {
+    throw new MeshError(
+      'UNAVAILABLE',
+      'the weights of the model exceed the memory of these peers: allow them more, or add peers',
+    );
+  }
+  return { ...best, plan: withoutIdle({ ...best.plan, singleMs: single?.plan.predictedMs ?? 0 }), considered };
 }
