@@ -65,7 +65,6 @@ const OVERHEADS: Readonly<Record<string, keyof Overheads>> = {
   tile: 'tileMs',
   message: 'messageMs',
   byte: 'byteMs',
-  participant: 'participantMs',
 };
 
 function parseOverheads(texts: readonly string[]): Partial<Overheads> {
@@ -73,7 +72,7 @@ function parseOverheads(texts: readonly string[]): Partial<Overheads> {
     const [name = '', value = ''] = text.split('=');
     const key = OVERHEADS[name];
     if (key === undefined || value.trim() === '' || !(Number(value) >= 0)) {
-      throw new UsageError(`--overhead takes tile, message, byte or participant, as in message=0.1, not "${text}"`);
+      throw new UsageError(`--overhead takes tile, message or byte, as in message=0.1, not "${text}"`);
     }
     return [key, Number(value)] as const;
   });

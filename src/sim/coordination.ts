@@ -7,7 +7,7 @@ import type { Board } from './board.ts';
 import { Execution } from './execution.ts';
 import type { PreparedPlan } from './plan-book.ts';
 import { recoveryFor } from './recovery.ts';
-import type { World } from './world.ts';
+import { CONTROL_BYTES, type World } from './world.ts';
 
 export interface CoordinationSetup {
   readonly world: World;
@@ -32,8 +32,6 @@ interface Attempt {
   readonly unfinished: Set<Board>;
   outputsLeft: number;
 }
-
-const CONTROL_BYTES = 160;
 
 export class Coordination {
   readonly #setup: CoordinationSetup;
@@ -108,6 +106,7 @@ export class Coordination {
   }
 
   #assign(attempt: Attempt, isWarm: boolean): void {
+    if (!this.#isCurrent(attempt)) return;
     const { world, board, request, requestId, term } = this.#setup;
     for (const to of attempt.participants) {
       const execution = new Execution({

@@ -8,7 +8,7 @@ import type { RequestId } from '../core/ids.ts';
 import type { Board } from './board.ts';
 import type { PreparedPlan } from './plan-book.ts';
 import { choose } from './random.ts';
-import type { World } from './world.ts';
+import { CONTROL_BYTES, type World } from './world.ts';
 
 export interface ExecutionSetup {
   readonly world: World;
@@ -31,7 +31,6 @@ export interface ExecutionSetup {
 
 /** Boards that missing weights are fetched from at a time. */
 const SOURCES = 4;
-const CONTROL_BYTES = 160;
 
 interface Waiting {
   readonly task: TileTask;

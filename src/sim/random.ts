@@ -1,4 +1,5 @@
 /** Numbers that look random, made of a seed, the name of what is drawn and a count: adding one draw changes no other. */
+import { naturalLogarithm } from '../core/election/rendezvous.ts';
 import { hashFraction } from '../core/hash.ts';
 import type { RequestId } from '../core/ids.ts';
 
@@ -6,7 +7,8 @@ import type { RequestId } from '../core/ids.ts';
 export const uniform = (seed: number, name: string, index: number): number => hashFraction(`${seed}/${name}/${index}`);
 
 /** Of mean 1: the time between events that know nothing of each other. */
-export const exponential = (seed: number, name: string, index: number): number => -Math.log(uniform(seed, name, index));
+export const exponential = (seed: number, name: string, index: number): number =>
+  -naturalLogarithm(uniform(seed, name, index));
 
 export const choose = <Item>(items: readonly Item[], seed: number, name: string, index: number): Item =>
   items[Math.floor(uniform(seed, name, index) * items.length)]!;

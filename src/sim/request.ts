@@ -15,7 +15,7 @@ import type { Board } from './board.ts';
 import { Coordination } from './coordination.ts';
 import type { PreparedPlan } from './plan-book.ts';
 import { choose, requestIdOf } from './random.ts';
-import type { World } from './world.ts';
+import { CONTROL_BYTES, type World } from './world.ts';
 
 export interface RequestOutcome {
   readonly request: number;
@@ -33,7 +33,6 @@ export interface RequestOutcome {
   readonly entries: number;
 }
 
-const CONTROL_BYTES = 160;
 /** An entry's ticks are not finer. */
 const MIN_TICK_MS = 1;
 
@@ -198,6 +197,12 @@ export class Request {
     }
     this.#entry = this.#chooseEntry();
     this.begin();
+  }
+
+  /** Nobody waits for it any longer. */
+  abandon(): void {
+    this.#coordination?.stop();
+    this.#end('failed', null);
   }
 
   #end(outcome: RequestOutcome['outcome'], coordinator: PeerId | null): void {

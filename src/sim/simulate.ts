@@ -112,6 +112,11 @@ class Workshop {
     request.begin();
   }
 
+  /** Time is up for all that are still in hand. */
+  close(): void {
+    for (const request of [...this.#inHand]) request.abandon();
+  }
+
   /** Of the request that has been in hand longest and has one. */
   get coordinator(): Board | undefined {
     const [first] = [...this.#inHand].flatMap(({ coordinator }) => coordinator ?? []);
@@ -180,6 +185,7 @@ export function simulate(scenario: Scenario): SimulationResult {
   workshop.begin(workload);
   const lastMs = ('seconds' in workload ? workload.seconds * 1000 : settings.deadlineMs * workload.count) + GRACE_MS;
   queue.run(lastMs, () => workshop.isDone);
+  workshop.close();
   const requests = workshop.outcomes.toSorted((a, b) => a.request - b.request);
   const elapsedMs = Math.max(0, ...requests.map(({ endedMs }) => endedMs));
   return {

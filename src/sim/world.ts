@@ -37,6 +37,9 @@ export const SETTINGS: Settings = Object.freeze({
   maxRequests: 64,
 });
 
+/** A message without a tensor, and what a piece takes besides its tensor. */
+export const CONTROL_BYTES = 160;
+
 export interface Message {
   readonly request: number;
   readonly purpose: Purpose;

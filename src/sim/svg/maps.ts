@@ -2,7 +2,7 @@
  * The tensors that blocks hand on, drawn as boxes cut into the tiles that peers hold. Hatched is what peers send each other
  * of it: halos, or all of it where the next block is cut in another way.
  */
-import { length } from '../../core/geometry/interval.ts';
+import { length, whole } from '../../core/geometry/interval.ts';
 import { wholeRegion, type Region } from '../../core/geometry/region.ts';
 import type { BoundGraph } from '../../core/graph/bind.ts';
 import { COORDINATOR, type Dataflow, type Transfer } from '../../core/plan/dataflow.ts';
@@ -31,6 +31,12 @@ const LARGEST = 116;
 const SMALLEST = 34;
 const CELL_WIDTH = 168;
 const CELL_HEIGHT = 212;
+/** Room for a figure's name and shape. */
+const HEADING = 30;
+const MAX_CAPTION = 26;
+/** Of the width of the largest, for those with few features. */
+const LEAST_SHARE = 0.3;
+const INPUT_COLOUR = '#9aa3b0';
 /** A tensor of one axis is drawn as a bar. */
 const BAR_HEIGHT = 22;
 
@@ -65,7 +71,7 @@ function figuresOf(bound: BoundGraph, plan: Plan, dataflow: Dataflow, explanatio
     const { macs, computeMs, exchange, nodes } = explanation.blocks[index]!;
     const layers = nodes.length === 1 ? nodes[0]! : `${nodes[0]!} … ${nodes.at(-1)!}`;
     const captions = [
-      layers.length > 26 ? `${layers.slice(0, 25)}…` : layers,
+      layers.length > MAX_CAPTION ? `${layers.slice(0, MAX_CAPTION - 1)}…` : layers,
       describeCut(cut),
       `${(macs / 1e9).toFixed(2)} GMAC, ${computeMs.toFixed(1)} ms`,
       `${(exchange.bytes / 1e6).toFixed(2)} MB before, ${exchange.ms.toFixed(1)} ms`,
@@ -78,57 +84,68 @@ function figuresOf(bound: BoundGraph, plan: Plan, dataflow: Dataflow, explanatio
 /** Small maps are drawn larger than they are, or nothing would be seen of them. */
 const sideOf = (extent: number, largest: number): number => Math.max(SMALLEST, LARGEST * (extent / largest) ** 0.28);
 
-function drawFigure(figure: Figure, x: number, y: number, number: number, largest: readonly [number, number]): string {
-  const { shape, cut, held, moved, captions, tensor } = figure;
+interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The largest extent of rows and columns, and of features, of all figures. */
+interface Largest {
+  readonly spatial: number;
+  readonly features: number;
+}
+
+/** Where the figure stands in its cell, and where a region is in it. */
+function place({ shape, cut }: Figure, { spatial, features }: Largest): { frame: Box; box: (region: Region) => Box } {
   const [across, down] = axesOf(shape, cut);
-  const isSpatial = across > 1;
-  const extentX = shape[across] ?? 1;
-  const extentY = down === undefined ? 1 : shape[down]!;
-  const width = isSpatial
-    ? sideOf(extentX, largest[0])
-    : LARGEST * Math.max(0.3, Math.sqrt(Math.min(1, extentX / largest[1])));
-  const height = down === undefined ? BAR_HEIGHT : sideOf(extentY, largest[0]);
-  const left = x + (CELL_WIDTH - width) / 2;
-  const top = y + 30 + (LARGEST - height) / 2;
-  const box = (region: Region) => {
-    const columns = region[across] ?? { start: 0, end: 1 };
-    const rows = down === undefined ? { start: 0, end: 1 } : region[down]!;
+  const extents = [shape[across] ?? 1, down === undefined ? 1 : shape[down]!] as const;
+  const width =
+    across > 1 ? sideOf(extents[0], spatial) : LARGEST * Math.max(LEAST_SHARE, Math.sqrt(extents[0] / features));
+  const height = down === undefined ? BAR_HEIGHT : sideOf(extents[1], spatial);
+  const frame = { x: (CELL_WIDTH - width) / 2, y: HEADING + (LARGEST - height) / 2, width, height };
+  const box = (region: Region): Box => {
+    const columns = region[across] ?? whole(1);
+    const rows = down === undefined ? whole(1) : region[down]!;
     return {
-      x: left + (columns.start / extentX) * width,
-      y: top + (rows.start / extentY) * height,
-      width: (length(columns) / extentX) * width,
-      height: (length(rows) / extentY) * height,
+      x: frame.x + (columns.start / extents[0]) * width,
+      y: frame.y + (rows.start / extents[1]) * height,
+      width: (length(columns) / extents[0]) * width,
+      height: (length(rows) / extents[1]) * height,
     };
   };
-  const tiles = held.map(([participant, region]) =>
-    element(
-      'rect',
-      { ...box(region), class: 'edge', fill: participant === COORDINATOR ? '#9aa3b0' : peerColour(participant) },
-      tooltip(participant === COORDINATOR ? 'coordinator' : `participant ${participant + 1}`),
-    ),
-  );
-  const seen = new Set<string>();
-  const hatched = moved.flatMap(({ region }) => {
-    const attributes = box(region!);
-    const key = Object.values(attributes).join();
-    if (seen.has(key)) return [];
-    seen.add(key);
-    return [element('rect', { ...attributes, fill: 'url(#halo)' })];
+  return { frame, box };
+}
+
+function axisName({ shape, cut }: Figure): string {
+  if (axesOf(shape, cut)[0] > 1) return 'columns';
+  return shape.length < 3 ? 'features' : 'channels';
+}
+
+function drawFigure(figure: Figure, heading: string, names: readonly string[], largest: Largest): string {
+  const { shape, held, moved, captions } = figure;
+  const { frame, box } = place(figure, largest);
+  const middle = CELL_WIDTH / 2;
+  const tiles = held.map(([participant, region]) => {
+    const isInput = participant === COORDINATOR;
+    const fill = isInput ? INPUT_COLOUR : peerColour(participant);
+    const holder = isInput ? 'coordinator' : names[participant]!;
+    return element('rect', { ...box(region), class: 'edge', fill }, tooltip(holder));
   });
-  const axisName = isSpatial ? 'columns' : shape.length < 3 ? 'features' : 'channels';
+  // Many peers may be sent the same.
+  const hatched = new Set(moved.map(({ region }) => element('rect', { ...box(region!), fill: 'url(#halo)' })));
+  const text = { anchor: 'middle', kind: 'faint' } as const;
   return [
-    label(x + CELL_WIDTH / 2, y + 14, `${number === 0 ? '' : `${number}. `}${tensor}`.slice(0, 26), {
-      anchor: 'middle',
-      isBold: true,
-    }),
-    label(x + CELL_WIDTH / 2, y + 27, shape.slice(1).join(' × '), { anchor: 'middle', kind: 'faint', size: 10 }),
+    label(middle, 14, heading, { anchor: 'middle', isBold: true }),
+    label(middle, 27, shape.slice(1).join(' × '), { ...text, size: 10 }),
     ...tiles,
     ...hatched,
-    element('rect', { x: left, y: top, width, height, class: 'frame' }),
-    label(left + width / 2, top + height + 10, axisName, { anchor: 'middle', kind: 'faint', size: 8 }),
-    ...captions.map((text, line) =>
-      label(x + CELL_WIDTH / 2, y + 30 + LARGEST + 22 + line * 12, text, {
-        anchor: 'middle',
+    element('rect', { ...frame, class: 'frame' }),
+    label(middle, frame.y + frame.height + 10, axisName(figure), { ...text, size: 8 }),
+    ...captions.map((caption, line) =>
+      label(middle, HEADING + LARGEST + 22 + line * 12, caption, {
+        ...text,
         kind: line === 0 ? 'ink' : 'faint',
         size: 9.5,
       }),
@@ -146,14 +163,17 @@ export function drawMaps(
 ): Drawing {
   const figures = figuresOf(bound, plan, dataflow, explanation);
   const columns = Math.max(1, Math.floor(width / CELL_WIDTH));
-  const spatial = figures.flatMap(({ shape }) => (shape.length > 2 ? shape.slice(2) : []));
-  const features = figures.flatMap(({ shape }) => shape[1] ?? []);
-  const largest = [Math.max(1, ...spatial), Math.max(1, ...features)] as const;
+  const largest = {
+    spatial: Math.max(1, ...figures.flatMap(({ shape }) => shape.slice(2))),
+    features: Math.max(1, ...figures.flatMap(({ shape }) => shape[1] ?? [])),
+  };
   const inputs = bound.graph.inputs.length;
   const markup = figures.map((figure, index) => {
     const x = (index % columns) * CELL_WIDTH;
     const y = Math.floor(index / columns) * CELL_HEIGHT;
-    return drawFigure(figure, x, y, Math.max(0, index - inputs + 1), largest);
+    const number = index < inputs ? '' : `${index - inputs + 1}. `;
+    const heading = `${number}${figure.tensor}`.slice(0, MAX_CAPTION);
+    return element('g', { transform: `translate(${x},${y})` }, drawFigure(figure, heading, plan.participants, largest));
   });
   return { height: Math.ceil(figures.length / columns) * CELL_HEIGHT, markup: markup.join('') };
 }

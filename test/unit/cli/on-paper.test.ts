@@ -3,25 +3,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runProgram } from '../../../src/cli/main.ts';
-import type { Terminal } from '../../../src/cli/terminal.ts';
+import { tilemesh } from '../../support/command-line.ts';
 
 const LENET = fileURLToPath(new URL('../../../models/zoo/lenet5/lenet5.onnx', import.meta.url));
-
-async function tilemesh(
-  ...args: readonly string[]
-): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  let [out, err] = ['', ''];
-  const terminal: Terminal = {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    isInteractive: false,
-    style: (_, text) => text,
-    interrupted: new AbortController().signal,
-  };
-  const code = await runProgram(terminal, args, '0.1.0', () => Promise.reject(new Error('not in this test')));
-  return { code, out, err };
-}
 
 async function drawing(...args: readonly string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tilemesh-paper-'));

@@ -4,27 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeNpy } from '../../../models/tasks/npy.ts';
-import { runProgram } from '../../../src/cli/main.ts';
-import type { Terminal } from '../../../src/cli/terminal.ts';
 import { zeros } from '../../../src/core/tensor/tensor.ts';
+import { tilemesh, type CommandOutcome } from '../../support/command-line.ts';
 
 const LENET = fileURLToPath(new URL('../../../models/zoo/lenet5/lenet5.onnx', import.meta.url));
 
-async function verify(
-  ...args: string[]
-): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  let [out, err] = ['', ''];
-  const terminal: Terminal = {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    isInteractive: false,
-    style: (_, text) => text,
-    interrupted: new AbortController().signal,
-  };
-  const start = () => Promise.reject(new Error('not in this test'));
-  const code = await runProgram(terminal, ['verify', ...args], '0.1.0', start);
-  return { code, out, err };
-}
+const verify = (...args: readonly string[]): Promise<CommandOutcome> => tilemesh('verify', ...args);
 
 describe('tilemesh verify', () => {
   it('finds LeNet-5 equal in every cut, says its seed and what it assumed', async () => {
