@@ -5,9 +5,12 @@ import { DEFAULT_API } from './client.ts';
 import { importCommand, type ImportCommandOptions } from './commands/import.ts';
 import { modelsCommand, type ModelsOptions } from './commands/models.ts';
 import { peersCommand, type PeersOptions } from './commands/peers.ts';
+import { planCommand } from './commands/plan.ts';
 import { runCommand, type RunOptions } from './commands/run.ts';
+import { simulateCommand, type SimulateOptions } from './commands/simulate.ts';
 import { upCommand, type StartPeer, type UpOptions } from './commands/up.ts';
 import { verifyCommand, type VerifyOptions } from './commands/verify.ts';
+import type { PaperOptions } from './model-on-paper.ts';
 import type { Terminal } from './terminal.ts';
 
 const examples = (lines: readonly string[]): string => `Examples:\n${lines.map((line) => `  ${line}\n`).join('')}`;
@@ -53,6 +56,39 @@ function parseSeed(text: string): number {
   return Number(text);
 }
 
+const numberWithin =
+  (least: number, most: number, isWhole: boolean) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= least && value <= most && (!isWhole || Number.isInteger(value))) return value;
+    throw new InvalidArgumentError(`a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}.`);
+  };
+
+/** Boards, cables and cuts to plan for. */
+const onPaper = (command: Command): Command =>
+  command
+    .option(
+      '--peers <count>',
+      'number of boards (default: 24, or as many as --board counts)',
+      numberWithin(1, 10_000, true),
+    )
+    .option(
+      '--board <kinds>',
+      'rockpro64, rockpro64-winograd, raspberrypi4, emulated:1/16 (of a core of this machine), GMAC/s; or kinds with counts',
+      'rockpro64',
+    )
+    .option('--link <rate>', '1gbit, 100mbit or megabits a second', '1gbit')
+    .option('--parallelism <peers>', '"auto", or over how many boards to cut it', parseParallelism, 'auto')
+    .option('--memory <megabytes>', 'that each board may hold', numberWithin(1, 1e6, false))
+    .option('--shape <name=1,3,224,224>', 'shape of an input; may be repeated', append, [])
+    .option(
+      '--core-speed <gmacs>',
+      'of a core that boards are emulated on (default: measured here)',
+      numberWithin(0.01, 1e5, false),
+    )
+    .option('--svg <file>', 'draw it')
+    .addOption(jsonOption());
+
 export function createProgram(terminal: Terminal, version: string, startPeer: StartPeer): Command {
   const program = new Command('tilemesh')
     .description('A peer-to-peer mesh that runs convolutional networks on a heap of small boards, with no head node.')
@@ -74,6 +110,8 @@ export function createProgram(terminal: Terminal, version: string, startPeer: St
   addModels(program, terminal);
   addImport(program, terminal);
   addVerify(program, terminal);
+  addPlan(program, terminal);
+  addSimulate(program, terminal);
   return program;
 }
 
@@ -190,4 +228,69 @@ function addVerify(program: Command, terminal: Terminal): void {
       ]),
     )
     .action((file: string, options: VerifyOptions) => verifyCommand(terminal, file, options));
+}
+
+function addPlan(program: Command, terminal: Terminal): void {
+  onPaper(
+    program
+      .command('plan')
+      .description('how a model would be cut over boards, what that costs, and why not otherwise')
+      .argument('<model>', 'a model that comes with the program, or an ONNX file'),
+  )
+    .addHelpText(
+      'before',
+      examples([
+        'npx tilemesh plan vgg16 --peers 24 --board rockpro64',
+        'npx tilemesh plan model.onnx --board rockpro64:20,raspberrypi4:4 --svg plan.svg',
+      ]),
+    )
+    .action((model: string, options: PaperOptions) => planCommand(terminal, model, options));
+}
+
+function addSimulate(program: Command, terminal: Terminal): void {
+  onPaper(
+    program
+      .command('simulate')
+      .description('how a mesh of boards would do, in virtual time: latency, throughput, losses')
+      .requiredOption('--model <model>', 'a model that comes with the program, or an ONNX file'),
+  )
+    .option('--planned-link <rate>', 'what plans are made for; peers take every link for 1gbit', '1gbit')
+    .option('--requests <count>', 'one after another', numberWithin(1, 10_000, true), 1)
+    .option('--load <rate>', 'requests per second that come on their own', numberWithin(0.001, 1e5, false))
+    .option('--clients <count>', 'clients that ask again as soon as they are answered', numberWithin(1, 10_000, true))
+    .option('--seconds <seconds>', 'how long load and clients last', numberWithin(0.1, 3600, false), 30)
+    .option('--kill <board@ms>', 'a board that vanishes, as 3@120 or coordinator@120; may be repeated', append, [])
+    .option('--noticed-after <ms>', 'until the others know of it (default: 17)', numberWithin(0, 60_000, false))
+    .option(
+      '--mesh-size <peers>',
+      'divide the boards into meshes of so many (default and limit: 256)',
+      numberWithin(1, 256, true),
+    )
+    .option(
+      '--cores <count>',
+      'that emulated boards share (default: those of this machine)',
+      numberWithin(1, 1024, true),
+    )
+    .option(
+      '--tick <ms>',
+      'least time that an emulated board runs before it is stalled (default: 4)',
+      numberWithin(0.1, 100, false),
+    )
+    .option(
+      '--overhead <name=ms>',
+      'tile, message, byte: measured ones of emulated boards; may be repeated',
+      append,
+      [],
+    )
+    .option('--seed <number>', 'of arrivals, entries and phases', parseSeed, 1)
+    .addHelpText(
+      'before',
+      examples([
+        'npx tilemesh simulate --model vgg16 --peers 24 --board rockpro64 --link 1gbit',
+        'npx tilemesh simulate --model vgg16 --peers 24 --kill coordinator@150 --svg loss.svg',
+        'npx tilemesh simulate --model vgg16 --peers 24 --load 3 --seconds 60',
+        'npx tilemesh simulate --model vgg16 --board emulated:1/16 --peers 8 --link 83mbit',
+      ]),
+    )
+    .action((options: SimulateOptions) => simulateCommand(terminal, options));
 }

@@ -34,19 +34,33 @@ export async function verifyInputs(
     );
     return { inputs: new Map(await Promise.all(read)) };
   }
-  const given = parseShapes(graph, options.shape);
+  const { shapes, note } = inputShapes(graph, options.shape);
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
-  const shapes = graph.inputs.map((input) => given.get(input.name) ?? input.dims.map(assumedExtent));
+  const inputs = graph.inputs.map(
+    (input, index) => [input.name, randomTensor(input, shapes.get(input.name)!, seed + index)] as const,
+  );
+  return {
+    inputs: new Map(inputs),
+    note: `random inputs of seed ${seed}${note === undefined ? '' : `; ${note}`}`,
+  };
+}
+
+/**
+ * The shape of each input, from `name=1,3,224,224` or assumed where the model leaves sizes open.
+ * @returns `note`: what was assumed, and how to say otherwise. @throws UsageError.
+ */
+export function inputShapes(
+  graph: Graph,
+  texts: readonly string[],
+): { readonly shapes: ReadonlyMap<string, Shape>; readonly note?: string } {
+  const given = parseShapes(graph, texts);
+  const shapes = new Map(graph.inputs.map(({ name, dims }) => [name, given.get(name) ?? dims.map(assumedExtent)]));
   const assumed = graph.inputs.filter(
     ({ name, dims }) => !given.has(name) && dims.some((dim) => typeof dim === 'string'),
   );
-  const hints = assumed.map((input) => `--shape ${input.name}=${shapes[graph.inputs.indexOf(input)]!.join(',')}`);
-  const hint =
-    hints.length === 0 ? '' : `; sizes left open by the model are assumed, say otherwise with ${hints.join(' ')}`;
-  const inputs = graph.inputs.map(
-    (input, index) => [input.name, randomTensor(input, shapes[index]!, seed + index)] as const,
-  );
-  return { inputs: new Map(inputs), note: `random inputs of seed ${seed}${hint}` };
+  if (assumed.length === 0) return { shapes };
+  const hints = assumed.map(({ name }) => `--shape ${name}=${shapes.get(name)!.join(',')}`);
+  return { shapes, note: `sizes left open by the model are assumed, say otherwise with ${hints.join(' ')}` };
 }
 
 function assumedExtent(dim: number | string, axis: number, dims: readonly (number | string)[]): number {

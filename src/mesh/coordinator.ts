@@ -1,6 +1,7 @@
 /** The coordinator's desk: accepts or declines proposals, keeps the leases it holds alive, and reports to the entry. */
 import type { ElectionMessage, Propose } from '../../protocols/election/messages.ts';
 import { createFence, type Fence } from '../core/election/fence.ts';
+import { LEASE_MS, RENEW_MS } from '../core/election/lease.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import { asPeerId, type PeerId, type RequestId } from '../core/ids.ts';
 import { Coordination, type CoordinationParts } from './coordination.ts';
@@ -14,10 +15,6 @@ export interface CoordinatorParts extends CoordinationParts {
   readonly maxRequests: number;
 }
 
-/** How long the entry waits for a sign of life before it elects another coordinator. */
-export const LEASE_MS = 1_500;
-/** Several chances within a lease, so that one late timer costs nothing. */
-const RENEW_MS = 300;
 const FENCED_REQUESTS = 4096;
 
 interface Desk {

@@ -56,16 +56,19 @@ const REFERENCE: Overheads = Object.freeze({ tileMs: 0.3, messageMs: 0.1, byteMs
 /** A faster kernel does not make JavaScript faster without end. */
 const MIN_SCALE = 0.5;
 
+/** How many times slower than the machine of the measurements one runs JavaScript that does so much in its kernels. */
+export const slownessOf = (macsPerSecond: number): number =>
+  Math.max(MIN_SCALE, REFERENCE_MACS_PER_SECOND / macsPerSecond);
+
+export const scaledOverheads = (slowness: number): Overheads => ({
+  tileMs: REFERENCE.tileMs * slowness,
+  messageMs: REFERENCE.messageMs * slowness,
+  byteMs: REFERENCE.byteMs * slowness,
+  participantMs: REFERENCE.participantMs * slowness,
+});
+
 /** Peers that compute slowly run JavaScript slowly: both are scaled alike, from what was measured on one machine. */
-export function overheadsOf({ macsPerSecond }: PeerProfile): Overheads {
-  const scale = Math.max(MIN_SCALE, REFERENCE_MACS_PER_SECOND / macsPerSecond);
-  return {
-    tileMs: REFERENCE.tileMs * scale,
-    messageMs: REFERENCE.messageMs * scale,
-    byteMs: REFERENCE.byteMs * scale,
-    participantMs: REFERENCE.participantMs * scale,
-  };
-}
+export const overheadsOf = ({ macsPerSecond }: PeerProfile): Overheads => scaledOverheads(slownessOf(macsPerSecond));
 
 /**
  * Elementwise work and copies, and weights that are used once: bytes that memory moves while the kernel does one
@@ -74,11 +77,13 @@ export function overheadsOf({ macsPerSecond }: PeerProfile): Overheads {
 const BYTES_PER_MAC = 0.35;
 const ELEMENT_TRAFFIC_BYTES = 8;
 
+/** Inside the kernel. */
+export const kernelMs = (macsPerSecond: number, work: Work): number =>
+  ((work.effectiveMacs + (work.elements * ELEMENT_TRAFFIC_BYTES + work.weightBytes) / BYTES_PER_MAC) / macsPerSecond) *
+  1000;
+
 export const computeMs = (profile: PeerProfile, work: Work): number =>
-  overheadsOf(profile).tileMs +
-  ((work.effectiveMacs + (work.elements * ELEMENT_TRAFFIC_BYTES + work.weightBytes) / BYTES_PER_MAC) /
-    profile.macsPerSecond) *
-    1000;
+  overheadsOf(profile).tileMs + kernelMs(profile.macsPerSecond, work);
 
 /** Making a tile's program ready where it is not: kernels rearrange the weights of convolutions, this many bytes a second. */
 const PREPARED_BYTES_PER_SECOND = 150e6;

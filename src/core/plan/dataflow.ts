@@ -3,11 +3,12 @@
  * sends and to whom. Every participant derives the same dataflow from the same plan, so none of it crosses the wire.
  */
 import { MeshError } from '../errors.ts';
-import { intersect, isEmpty, wholeRegion, type Region } from '../geometry/region.ts';
+import { intersect, isEmpty, regionShape, wholeRegion, type Region } from '../geometry/region.ts';
 import { isConstant, type BoundGraph } from '../graph/bind.ts';
 import { compileTile } from '../program/compile.ts';
 import { demandOf } from '../program/demand.ts';
 import type { Tile } from '../program/program.ts';
+import { byteLength } from '../tensor/tensor.ts';
 import type { Plan } from './plan.ts';
 
 /** Stands for the entry, as holder of the inputs and as reader of the outputs. */
@@ -45,6 +46,12 @@ export interface Dataflow {
   /** What the entry waits for. */
   readonly outputs: readonly Transfer[];
 }
+
+/** Bytes on the wire; none where the size is not known before the run. */
+export const transferBytes = (bound: BoundGraph, { tensor, region }: Transfer): number => {
+  const shape = region === null ? (bound.shapes.get(tensor) ?? [0]) : regionShape(region);
+  return byteLength(bound.types.get(tensor) ?? 'float32', shape);
+};
 
 export const taskKey = (block: number, part: number): string => `${block}/${part}`;
 export const ENTRY_KEY = 'entry';

@@ -38,7 +38,7 @@ export interface Plan {
   /** Cover all steps, in order. */
   readonly blocks: readonly Block[];
   readonly predictedMs: number;
-  /** Predicted for the best single peer. */
+  /** Predicted for the best single peer; 0 where none can hold the model. */
   readonly singleMs: number;
 }
 

@@ -8,7 +8,7 @@ import type { BoundGraph } from '../graph/bind.ts';
 import type { ModelId, PeerId } from '../ids.ts';
 import { byteLength } from '../tensor/tensor.ts';
 import { PLAN_SCHEMA, type Plan } from './plan.ts';
-import { PlanSearch } from './search.ts';
+import { PlanSearch, type RunnerUp } from './search.ts';
 
 export interface PlanRequest {
   readonly bound: BoundGraph;
@@ -25,8 +25,20 @@ export interface PlanRequest {
   readonly concurrency?: number;
 }
 
+/** What a plan was chosen before. */
+export interface PlanChoice {
+  readonly plan: Plan;
+  /** For each block of the plan. */
+  readonly runnersUp: readonly (RunnerUp | undefined)[];
+  /** The best plans for other numbers of peers to choose from; one peer comes first, where it can hold the model. */
+  readonly considered: readonly { readonly peers: number; readonly predictedMs: number }[];
+}
+
+/** A plan, and for each of its blocks what it was chosen before. */
+type Choice = Omit<PlanChoice, 'considered'>;
+
 /** More participants than this leave parts too thin to be worth anything. */
-const MAX_DEGREE = 32;
+export const MAX_DEGREE = 32;
 /** Shares of the peers to plan for: with fewer participants there are fewer to tell. */
 const DEGREE_SHARES = [1 / 4, 1 / 2, 1];
 /** Cutting must promise this much to be preferred to running whole, since a prediction is not a measurement. */
@@ -73,7 +85,7 @@ function soloist(peers: readonly PeerProfile[], coordinator: PeerProfile): PeerP
 const THRIFT_STEPS = [0, 0.25, 1, 4];
 
 /** @param isFree whether fewer parts than participants will do. Undefined where the weights do not fit. */
-function planFor(request: PlanRequest, participants: readonly PeerProfile[], isFree: boolean): Plan | undefined {
+function planFor(request: PlanRequest, participants: readonly PeerProfile[], isFree: boolean): Choice | undefined {
   const { bound, link, isCold = false } = request;
   for (const thrift of THRIFT_STEPS) {
     const result = new PlanSearch({ bound, participants, link, isFree, isCold, thrift }).run();
@@ -82,7 +94,7 @@ function planFor(request: PlanRequest, participants: readonly PeerProfile[], isF
       name,
       { type: bound.types.get(name)!, shape: bound.shapes.get(name)! },
     ]);
-    return {
+    const plan: Plan = {
       schema: PLAN_SCHEMA,
       modelId: request.modelId,
       inputs: Object.fromEntries(inputs) as Plan['inputs'],
@@ -91,6 +103,7 @@ function planFor(request: PlanRequest, participants: readonly PeerProfile[], isF
       predictedMs: result.predictedMs + setupMs(participants[0]!, participants.length),
       singleMs: 0,
     };
+    return { plan, runnersUp: result.runnersUp };
   }
   return undefined;
 }
@@ -107,9 +120,8 @@ function withoutIdle(plan: Plan): Plan {
   return { ...plan, blocks, participants: busy.map((index) => plan.participants[index]!) };
 }
 
-/** One way of answering: a plan, and how long it takes while all requests under way are answered in the same way. */
-interface Offer {
-  readonly plan: Plan;
+/** One way of answering, and how long it takes while all requests under way are answered in the same way. */
+interface Offer extends Choice {
   readonly sharedMs: number;
 }
 
@@ -127,7 +139,10 @@ function degreesFor({ parallelism, concurrency = 1 }: PlanRequest, peers: number
 }
 
 /** @throws MeshError UNAVAILABLE when there is nobody to compute, or the weights fit nowhere. */
-export function planRequest(request: PlanRequest): Plan {
+export const planRequest = (request: PlanRequest): Plan => choosePlan(request).plan;
+
+/** The same plan with what it was chosen before. @throws MeshError UNAVAILABLE as `planRequest`. */
+export function choosePlan(request: PlanRequest): PlanChoice {
   const peers = levelled(request.peers);
   const { concurrency = 1, parallelism } = request;
   const coordinator = peers.find(({ peer }) => peer === request.coordinator);
@@ -137,19 +152,26 @@ export function planRequest(request: PlanRequest): Plan {
   const solo = soloist(peers, coordinator);
   const single = planFor(request, [solo], true);
   const roomy = { ...solo, memoryBudgetBytes: Infinity };
-  const singleMs = (single ?? planFor(request, [roomy], true))?.predictedMs ?? Infinity;
+  const singleMs = (single ?? planFor(request, [roomy], true))?.plan.predictedMs ?? Infinity;
   const isForced = parallelism !== 0;
-  let best = single && { plan: single, sharedMs: sharedMs(single, 1, peers.length, concurrency) };
+  const offer = (choice: Choice, degree: number): Offer => ({
+    ...choice,
+    sharedMs: sharedMs(choice.plan, degree, peers.length, concurrency),
+  });
+  const considered = single === undefined ? [] : [{ peers: 1, predictedMs: single.plan.predictedMs }];
+  let best = single && offer(single, 1);
   for (const degree of degreesFor(request, peers.length)) {
     const group = groupOf(peers, coordinator, degree);
-    const plan = planFor(request, group, !isForced);
-    if (plan === undefined) continue;
-    const offer: Offer = { plan, sharedMs: sharedMs(plan, group.length, peers.length, concurrency) };
-    const threshold = best?.plan === single ? LEAST_GAIN : 1;
-    if (isForced || best === undefined || offer.sharedMs * threshold < best.sharedMs) best = offer;
+    const choice = planFor(request, group, !isForced);
+    if (choice === undefined) continue;
+    considered.push({ peers: group.length, predictedMs: choice.plan.predictedMs });
+    const other = offer(choice, group.length);
+    const threshold = best?.plan === single?.plan ? LEAST_GAIN : 1;
+    if (isForced || best === undefined || other.sharedMs * threshold < best.sharedMs) best = other;
   }
   if (best === undefined) throw tooLarge(request);
-  return withoutIdle({ ...best.plan, singleMs });
+  const { plan, runnersUp } = best;
+  return { plan: withoutIdle({ ...plan, singleMs }), runnersUp, considered };
 }
 
 function tooLarge({ bound, peers }: PlanRequest): MeshError {

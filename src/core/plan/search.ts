@@ -18,7 +18,7 @@ import { blockOutputs, chosenBoundaries } from './boundaries.ts';
 import { eachOverlap, toBoxes, type Boxes } from './boxes.ts';
 import { layoutsFor, type Layout } from './layout.ts';
 import { partition } from './partition.ts';
-import type { Block } from './plan.ts';
+import type { Block, Cut } from './plan.ts';
 import { segmentsEndingAt, type Segment } from './segment.ts';
 
 /** Time to plan grows with the square of this. */
@@ -41,9 +41,21 @@ export interface SearchRequest {
   readonly thrift: number;
 }
 
+/** The layout that a block of the plan was chosen before. */
+export interface RunnerUp {
+  readonly cut: Cut;
+  readonly parts: number;
+  /** First step of the block that would have ended at the same boundary. */
+  readonly first: number;
+  /** How much later the layers up to there, and the exchange after them, would be done. */
+  readonly lossMs: number;
+}
+
 export interface SearchResult {
   readonly blocks: readonly Block[];
   readonly predictedMs: number;
+  /** For each block; undefined where no other layout came far enough. */
+  readonly runnersUp: readonly (RunnerUp | undefined)[];
 }
 
 /** The best way found to have everything up to a boundary computed, the boundary laid out in one way. */
@@ -218,7 +230,7 @@ export class PlanSearch {
 
   run(): SearchResult | undefined {
     // Nothing to compute: the outputs are inputs, or known beforehand.
-    if (this.#ends.length === 0) return { blocks: [], predictedMs: 0 };
+    if (this.#ends.length === 0) return { blocks: [], predictedMs: 0, runnersUp: [] };
     const best: (State | undefined)[][] = [];
     for (const end of this.#ends.keys()) best.push(this.#statesAt(end, best));
     return this.#trace(best);
@@ -318,15 +330,39 @@ export class PlanSearch {
     const winner = finals.reduce<(typeof finals)[number] | undefined>(better, undefined);
     if (winner === undefined) return undefined;
     const blocks: Block[] = [];
+    const runnersUp: (RunnerUp | undefined)[] = [];
     let { layout, totalMs: predictedMs } = winner;
+    let onwardsMs = (from: number): number => this.#gatherMs(from);
     while (end >= 0) {
       const state = best[end]![layout]!;
+      const readers = this.#layouts[state.segment.layout]!.participants;
       predictedMs -= this.#thriftMs(state.segment);
       blocks.unshift(this.#block(state, end));
+      runnersUp.unshift(this.#runnerUp(best[end]!, layout, onwardsMs));
       end = state.previous;
       layout = state.previousLayout;
+      onwardsMs = (from) => this.#exchangeMs(from, state.segment.feeds(), readers);
     }
-    return { blocks, predictedMs };
+    return { blocks, predictedMs, runnersUp };
+  }
+
+  /** The best of the other layouts of a boundary, those that follow being as they are. */
+  #runnerUp(
+    states: readonly (State | undefined)[],
+    chosen: number,
+    onwardsMs: (layout: number) => number,
+  ): RunnerUp | undefined {
+    const least = states[chosen]!.totalMs + onwardsMs(chosen);
+    const others = states.flatMap((state, layout) =>
+      state === undefined || layout === chosen || state.evaded > states[chosen]!.evaded
+        ? []
+        : [{ state, layout, lossMs: state.totalMs + onwardsMs(layout) - least }],
+    );
+    if (others.length === 0) return undefined;
+    const { state, layout, lossMs } = others.reduce((one, other) => (other.lossMs < one.lossMs ? other : one));
+    const { cut, participants } = this.#layouts[layout]!;
+    const first = state.previous < 0 ? 0 : this.#ends[state.previous]! + 1;
+    return { cut, parts: participants.length, first, lossMs };
   }
 
   #block({ previous, segment }: State, end: number): Block {

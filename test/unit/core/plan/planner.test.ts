@@ -147,6 +147,23 @@ describe('core/plan', () => {
     assert.ok(byChannels(cold) > byChannels(warm));
   });
 
+  it('cuts what no peer can hold alone, and says when all of them together cannot', () => {
+    const own = (memoryBudgetBytes: number): Plan =>
+      planRequest({
+        bound: vgg,
+        modelId: MODEL,
+        peers: peers(10, 10, 10, 10).map((profile) => ({ ...profile, memoryBudgetBytes })),
+        coordinator: asPeerId('peer-0'),
+        link: GIGABIT,
+        parallelism: 0,
+      });
+    const made = own(300e6);
+    checkPlan(vgg, made);
+    assert.equal(made.participants.length, 4);
+    assert.equal(made.singleMs, 0);
+    assert.throws(() => own(100e6), { code: 'UNAVAILABLE', message: /memory/ });
+  });
+
   it('sends every piece that is needed, and no other', () => {
     const made = plan(vgg, peers(10, 10, 10), 0, 3);
     const { tasks, sends, outputs } = deriveDataflow(vgg, made);
