@@ -1,11 +1,11 @@
-/** Plans as the mesh makes them, kept: the same peers and coordinator get the same plan, with all that follows from it. */
+/** Plans as the mesh makes them, kept: coordinators of one group get the same plan, with all that follows from it. */
 import type { LinkProfile, PeerProfile } from '../core/cost/cost-model.ts';
 import type { BoundGraph } from '../core/graph/bind.ts';
 import type { ModelId, PeerId } from '../core/ids.ts';
 import { deriveDataflow, taskKey, type Dataflow, type TileTask } from '../core/plan/dataflow.ts';
 import { demandsOf } from '../core/plan/explain.ts';
 import type { Plan } from '../core/plan/plan.ts';
-import { levelled, MAX_DEGREE, planRequest } from '../core/plan/planner.ts';
+import { planRequest } from '../core/plan/planner.ts';
 import type { Demand } from '../core/program/demand.ts';
 
 export interface PreparedPlan {
@@ -27,7 +27,7 @@ export interface PlanBookOptions {
 
 export class PlanBook {
   readonly options: PlanBookOptions;
-  readonly #plans = new Map<string, PreparedPlan>();
+  readonly #plans = new Map<string, PreparedPlan[]>();
   #first: PreparedPlan | undefined;
 
   constructor(options: PlanBookOptions) {
@@ -41,31 +41,33 @@ export class PlanBook {
 
   /** @throws MeshError UNAVAILABLE when there is nobody to compute. */
   planFor(peers: readonly PeerProfile[], coordinator: PeerId, isCold: boolean): PreparedPlan {
-    const standIn = this.#standInFor(peers, coordinator);
-    const prepared = this.#make(peers, standIn, isCold);
-    const participants = prepared.plan.participants.map((peer) => (peer === standIn ? coordinator : peer));
-    const own = standIn === coordinator ? prepared : { ...prepared, plan: { ...prepared.plan, participants } };
-    this.#first ??= own;
-    return own;
+    const key = JSON.stringify([peers.map(({ peer }) => peer), isCold]);
+    const known = this.#plans.get(key) ?? [];
+    this.#plans.set(key, known);
+    const found =
+      known.find(({ plan }) => plan.participants.includes(coordinator)) ?? this.#alike(known, peers, coordinator);
+    if (found !== undefined) return found;
+    const made = this.#make(peers, coordinator, isCold);
+    known.push(made);
+    this.#first ??= made;
+    return made;
   }
 
   /**
-   * Those who take part only because they coordinate get the same plan but for their name: one of many equal boards is asked
-   * for in the place of any of them, since planning is what takes the time of a simulation.
+   * All coordinators of a group make the same plan; and where one peer computes all, its equal does so in the same way.
+   * Planning is what takes the time of a simulation.
    */
-  #standInFor(peers: readonly PeerProfile[], coordinator: PeerId): PeerId {
-    const ranked = levelled(peers);
-    const last = Math.max(MAX_DEGREE, this.options.parallelism) - 1;
-    const rank = ranked.findIndex(({ peer }) => peer === coordinator);
-    const [own, other] = [ranked[rank], ranked[last]];
+  #alike(known: readonly PreparedPlan[], peers: readonly PeerProfile[], coordinator: PeerId): PreparedPlan | undefined {
+    const [single] = known.filter(({ plan }) => plan.participants.length === 1);
+    const of = (peer: PeerId | undefined): PeerProfile | undefined => peers.find((profile) => profile.peer === peer);
+    const [own, other] = [of(coordinator), of(single?.plan.participants[0])];
     const isAlike = own?.macsPerSecond === other?.macsPerSecond && own?.memoryBudgetBytes === other?.memoryBudgetBytes;
-    return rank > last && isAlike ? other!.peer : coordinator;
+    return single !== undefined && isAlike
+      ? { ...single, plan: { ...single.plan, participants: [coordinator] } }
+      : undefined;
   }
 
   #make(peers: readonly PeerProfile[], coordinator: PeerId, isCold: boolean): PreparedPlan {
-    const key = JSON.stringify([peers.map(({ peer }) => peer), coordinator, isCold]);
-    const known = this.#plans.get(key);
-    if (known !== undefined) return known;
     const { bound, modelId, link, parallelism } = this.options;
     const plan = planRequest({ bound, modelId, peers, coordinator, link, parallelism, isCold });
     const demands = new Map(
@@ -73,13 +75,11 @@ export class PlanBook {
         demandsOf(bound, block).map((demand, part) => [taskKey(index, part), demand] as const),
       ),
     );
-    const prepared = {
+    return {
       plan,
       dataflow: deriveDataflow(bound, plan),
       demand: ({ block, part }: Pick<TileTask, 'block' | 'part'>) => demands.get(taskKey(block, part))!,
       bytes: JSON.stringify(plan).length,
     };
-    this.#plans.set(key, prepared);
-    return prepared;
   }
 }

@@ -151,8 +151,7 @@ export function choosePlan(request: PlanRequest): PlanChoice {
   }
   const solo = soloist(peers, coordinator);
   const single = planFor(request, [solo], true);
-  const roomy = { ...solo, memoryBudgetBytes: Infinity };
-  const singleMs = (single ?? planFor(request, [roomy], true))?.plan.predictedMs ?? Infinity;
+  const singleMs = single?.plan.predictedMs ?? 0;
   const isForced = parallelism !== 0;
   const offer = (choice: Choice, degree: number): Offer => ({
     ...choice,

@@ -190,11 +190,11 @@ describe('sim/simulate', () => {
     assert.ok(Math.abs(share / whole - 16) < 2, String(share / whole));
   });
 
-  it('gives each of many equal boards the plan that it would get itself', () => {
+  it('gives each coordinator of many equal boards a plan that it takes part in', () => {
     const own = scenario({ boards: parseBoards('10', 40, () => ({ macsPerSecond: 0, cores: 1 })), parallelism: 4 });
     const { requests, prepared } = simulate({ ...own, workload: { kind: 'requests', count: 12 } });
     assert.ok(requests.every(({ outcome }) => outcome === 'answered'));
-    assert.ok(prepared!.plan.participants.includes(requests[0]!.entry!));
+    assert.ok(prepared!.plan.participants.includes(requests[0]!.coordinator!));
   });
 });
 
