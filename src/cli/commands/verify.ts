@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createOnnxRuntimeKernel } from '../../../kernels/onnxruntime/kernel.ts';
 import { readPackage, type ModelPackage } from '../../../models/package.ts';
-import type { WeightFile } from '../../../kernels/kernel.ts';
+import type { Kernel, WeightFile } from '../../../kernels/kernel.ts';
 import { MeshError } from '../../core/errors.ts';
 import { verifyModel, type VerifyReport } from '../../verify/verify.ts';
 import { progressLine } from '../progress.ts';
@@ -23,13 +23,19 @@ export interface VerifyOptions {
 /** Longest that all cuts together may take. */
 const VERIFY_MS = 6 * 60 * 60_000;
 
-export async function verifyCommand(terminal: Terminal, file: string, options: VerifyOptions): Promise<void> {
+/** @throws MeshError INTERNAL where a cut answers otherwise than the whole, after the report is written. */
+export async function verifyCommand(
+  terminal: Terminal,
+  file: string,
+  options: VerifyOptions,
+  createKernel: () => Kernel = createOnnxRuntimeKernel,
+): Promise<void> {
   const source = await readPackage(file);
   const signal = AbortSignal.any([terminal.interrupted, AbortSignal.timeout(VERIFY_MS)]);
   const { inputs, note } = await verifyInputs(source.graph, options);
   if (note !== undefined) terminal.err(`${note}\n`);
   const folder = await mkdtemp(join(tmpdir(), 'tilemesh-verify-'));
-  const kernel = createOnnxRuntimeKernel();
+  const kernel = createKernel();
   const progress = progressLine(terminal);
   try {
     const weights = await writeWeights(source, join(folder, 'weights.bin'));
@@ -69,16 +75,18 @@ function describeReport(terminal: Terminal, report: VerifyReport): string {
   const rows = report.cuts.map((cut) => [
     cut.axis,
     String(cut.parts),
-    cut.blocks,
+    `${cut.cutBlocks} of ${cut.allBlocks}${cut.blocks === 'planned' ? '' : `, ${cut.blocks}`}`,
+    formatPercent(cut.share),
     cut.maxAbs === 0 ? 'identical' : `${cut.maxAbs.toExponential(1)} (${cut.maxRel.toExponential(1)} of the largest)`,
     cut.equal ? 'equal' : 'DIFFERENT',
   ]);
-  const columns = ['cut', 'parts', 'blocks', 'difference', 'answer'].map((title) => ({ title }));
+  const columns = ['cut', 'parts', 'blocks cut', 'work cut', 'difference', 'answer'].map((title) => ({ title }));
   const lines = [
     rows.length === 0
       ? 'nothing in this model can be cut: it runs whole on one peer\n'
       : table(terminal, columns, rows),
     `${formatPercent(report.coverage)} of the work can be cut; blocks may end in ${report.blocks} places\n`,
+    `equal: off by at most ${report.tolerance.relative.toExponential(0)} of the largest value, or by ${report.tolerance.absolute.toExponential(0)}\n`,
     ...report.whole.map(({ operator, node, reason }) => `runs whole: ${clean(operator)} "${clean(node)}": ${reason}\n`),
   ];
   return lines.join('');
