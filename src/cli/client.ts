@@ -8,6 +8,11 @@ import { UnreachableError, UsageError } from './exit.ts';
 
 export const DEFAULT_API = '127.0.0.1:8470';
 const NDJSON = 'application/x-ndjson';
+/**
+ * Otherwise a copy of what is sent is kept in memory, all of it, for the case that it has to be sent once more (Fetch
+ * standard, HTTP-network-or-cache fetch). No peer redirects.
+ */
+const SENT_ONCE = { redirect: 'error', window: null } as const;
 /** Longest that a question about the mesh may take. */
 const QUERY_MS = 15_000;
 
@@ -84,7 +89,7 @@ async function ask(base: URL, request: ApiRequest, method: string): Promise<Resp
       ...(request.headers === undefined ? {} : { headers: request.headers }),
       ...(request.body === undefined
         ? {}
-        : { body: request.body as NonNullable<RequestInit['body']>, duplex: 'half' as const }),
+        : { body: request.body as NonNullable<RequestInit['body']>, duplex: 'half' as const, ...SENT_ONCE }),
     });
   } catch (error) {
     throw request.signal.aborted ? aborted(request.signal) : new UnreachableError(base.origin, error);

@@ -36,6 +36,12 @@ export interface CutReport {
   readonly axis: string;
   readonly parts: number;
   readonly blocks: Blocks | 'planned';
+  /** Blocks of the plan that are cut, of all. */
+  readonly cutBlocks: number;
+  readonly allBlocks: number;
+  /** Share of the multiply-accumulates that lies in those blocks. */
+  readonly share: number;
+  /** Finite, as JSON wants it: where one answer is no number and the other is, the largest number that there is. */
   readonly maxAbs: number;
   readonly maxRel: number;
   /** Within the tolerance. */
@@ -85,7 +91,13 @@ export async function verifyModel(request: VerifyRequest): Promise<VerifyReport>
     signal.throwIfAborted();
     onProgress?.(index, candidates.length);
     const apart = compare(bound, expected, await run(plan));
-    cuts.push({ ...cut, maxAbs: apart.maxAbs, maxRel: apart.maxRel, equal: isClose(apart, tolerance) });
+    cuts.push({
+      ...cut,
+      ...extentOf(bound, plan),
+      maxAbs: finite(apart.maxAbs),
+      maxRel: finite(apart.maxRel),
+      equal: isClose(apart, tolerance),
+    });
   }
   onProgress?.(candidates.length, candidates.length);
   return {
@@ -99,6 +111,8 @@ export async function verifyModel(request: VerifyRequest): Promise<VerifyReport>
     tolerance,
   };
 }
+
+const finite = (value: number): number => Math.min(value, Number.MAX_VALUE);
 
 function compare(
   bound: BoundGraph,
@@ -133,18 +147,30 @@ function planOf(bound: BoundGraph, parts: number): Plan {
   return planRequest({ bound, modelId: MODEL_ID, peers, coordinator, link: GIGABIT, parallelism: parts });
 }
 
+function extentOf(bound: BoundGraph, plan: Plan): Pick<CutReport, 'cutBlocks' | 'allBlocks' | 'share'> {
+  const isCut = plan.blocks.map(({ parts }) => parts.length > 1);
+  const work = plan.blocks.map(({ first, last }) =>
+    bound.steps.slice(first, last + 1).reduce((sum, step) => sum + macsOf(step), 0),
+  );
+  const sum = (macs: readonly number[]): number => macs.reduce((total, own) => total + own, 0);
+  return {
+    cutBlocks: isCut.filter(Boolean).length,
+    allBlocks: plan.blocks.length,
+    share: shareOf(sum(work.filter((_, index) => isCut[index])), sum(work)),
+  };
+}
+
+const macsOf = ({ bound }: Step): number => bound?.rule.macs?.(bound.facts, wholeRegion(bound.facts.outputs[0]!)) ?? 0;
+
+/** Where nothing is multiplied there is nothing that could not be cut. */
+const shareOf = (part: number, total: number): number => (total === 0 ? 1 : part / total);
+
 const canBeCut = ({ bound }: Step): boolean =>
   bound?.isCuttable.some((isCuttable, axis) => isCuttable && bound.facts.outputs[0]![axis]! > 1) ?? false;
 
 function coverageOf(bound: BoundGraph): number {
-  let total = 0;
-  let cuttable = 0;
-  for (const step of bound.steps) {
-    const macs = step.bound?.rule.macs?.(step.bound.facts, wholeRegion(step.bound.facts.outputs[0]!)) ?? 0;
-    total += macs;
-    if (canBeCut(step)) cuttable += macs;
-  }
-  return total === 0 ? 1 : cuttable / total;
+  const sum = (steps: readonly Step[]): number => steps.reduce((total, step) => total + macsOf(step), 0);
+  return shareOf(sum(bound.steps.filter(canBeCut)), sum(bound.steps));
 }
 
 function reasonOf(bound: BoundGraph, step: Step): WholeReport | undefined {

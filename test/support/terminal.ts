@@ -9,8 +9,12 @@ export interface Written {
   readonly err: string;
 }
 
-/** Any command but `up`. */
-export async function tilemesh(...args: readonly string[]): Promise<Written> {
+export interface Recording {
+  readonly terminal: Terminal;
+  readonly written: () => Omit<Written, 'code'>;
+}
+
+export function recordingTerminal(): Recording {
   let [out, err] = ['', ''];
   const terminal: Terminal = {
     out: (text) => void (out += text),
@@ -19,7 +23,13 @@ export async function tilemesh(...args: readonly string[]): Promise<Written> {
     style: (_style, text) => text,
     interrupted: new AbortController().signal,
   };
+  return { terminal, written: () => ({ out, err }) };
+}
+
+/** Any command but `up`. */
+export async function tilemesh(...args: readonly string[]): Promise<Written> {
+  const { terminal, written } = recordingTerminal();
   const noPeer = () => Promise.reject(new Error('not in this test'));
   const code = await runProgram(terminal, [...args], '0.1.0', noPeer);
-  return { code, out, err };
+  return { code, ...written() };
 }

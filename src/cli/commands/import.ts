@@ -4,7 +4,6 @@
  */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { encodeGraph } from '../../../models/onnx/encode.ts';
 import { readPackage, WEIGHTS_BESIDE, type ModelPackage } from '../../../models/package.ts';
 import { MeshError } from '../../core/errors.ts';
@@ -78,16 +77,25 @@ interface Upload {
   body(onSent: (bytes: number) => void): ReadableStream<Uint8Array>;
 }
 
-const webStream = (source: Readable, onSent: (bytes: number) => void): ReadableStream<Uint8Array> => {
+/** Read no faster than it is sent: the file may be larger than memory. */
+async function* counted(
+  source: AsyncIterable<Uint8Array>,
+  onSent: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, undefined> {
   let sent = 0;
-  source.on('data', (chunk: Uint8Array) => onSent((sent += chunk.length)));
-  return Readable.toWeb(source) as ReadableStream<Uint8Array>;
-};
+  for await (const chunk of source) {
+    yield chunk;
+    onSent((sent += chunk.byteLength));
+  }
+  return undefined;
+}
 
 const uploadOf = (file: string, bytes: number): Upload => ({
   bytes,
   body: (onSent) =>
-    webStream(createReadStream(file, { end: Math.max(0, bytes - 1), highWaterMark: 256 * 1024 }), onSent),
+    ReadableStream.from(
+      counted(createReadStream(file, { end: Math.max(0, bytes - 1), highWaterMark: 256 * 1024 }), onSent),
+    ),
 });
 
 function uploadInParts(model: ModelPackage): Upload {
@@ -96,7 +104,7 @@ function uploadInParts(model: ModelPackage): Upload {
   return {
     bytes: graph.byteLength + Math.max(0, ...ends),
     graphBytes: String(graph.byteLength),
-    body: (onSent) => webStream(Readable.from(partsOf(model, graph), { objectMode: false }), onSent),
+    body: (onSent) => ReadableStream.from(counted(partsOf(model, graph), onSent)),
   };
 }
 

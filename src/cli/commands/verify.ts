@@ -3,7 +3,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readPackage, type ModelPackage } from '../../../models/package.ts';
-import type { WeightFile } from '../../../kernels/kernel.ts';
+import type { Kernel, WeightFile } from '../../../kernels/kernel.ts';
 import { openKernel } from '../../../kernels/open.ts';
 import { MeshError } from '../../core/errors.ts';
 import { verifyModel, type VerifyReport } from '../../verify/verify.ts';
@@ -25,13 +25,22 @@ const MAX_WARNING = 2000;
 /** Longest that all cuts together may take. */
 const VERIFY_MS = 6 * 60 * 60_000;
 
-export async function verifyCommand(terminal: Terminal, file: string, options: VerifyOptions): Promise<void> {
+const openAnyKernel = (warn: (message: string) => void): Promise<Kernel> =>
+  openKernel({ name: 'auto', lanes: 1, threadsPerLane: 1 }, warn);
+
+/** @throws MeshError INTERNAL where a cut answers otherwise than the whole, after the report is written. */
+export async function verifyCommand(
+  terminal: Terminal,
+  file: string,
+  options: VerifyOptions,
+  createKernel: (warn: (message: string) => void) => Promise<Kernel> = openAnyKernel,
+): Promise<void> {
   const source = await readPackage(file);
   const signal = AbortSignal.any([terminal.interrupted, AbortSignal.timeout(VERIFY_MS)]);
   const { inputs, note } = await verifyInputs(source.graph, options);
   if (note !== undefined) terminal.err(`${note}\n`);
   const warn = (message: string): void => terminal.err(`${clean(message, MAX_WARNING)}\n`);
-  const kernel = await openKernel({ name: 'auto', lanes: 1, threadsPerLane: 1 }, warn);
+  const kernel = await createKernel(warn);
   const folder = await mkdtemp(join(tmpdir(), 'tilemesh-verify-'));
   const progress = progressLine(terminal);
   try {
@@ -72,16 +81,18 @@ function describeReport(terminal: Terminal, report: VerifyReport): string {
   const rows = report.cuts.map((cut) => [
     cut.axis,
     String(cut.parts),
-    cut.blocks,
+    `${cut.cutBlocks} of ${cut.allBlocks}${cut.blocks === 'planned' ? '' : `, ${cut.blocks}`}`,
+    formatPercent(cut.share),
     cut.maxAbs === 0 ? 'identical' : `${cut.maxAbs.toExponential(1)} (${cut.maxRel.toExponential(1)} of the largest)`,
     cut.equal ? 'equal' : 'DIFFERENT',
   ]);
-  const columns = ['cut', 'parts', 'blocks', 'difference', 'answer'].map((title) => ({ title }));
+  const columns = ['cut', 'parts', 'blocks cut', 'work cut', 'difference', 'answer'].map((title) => ({ title }));
   const lines = [
     rows.length === 0
       ? 'nothing in this model can be cut: it runs whole on one peer\n'
       : table(terminal, columns, rows),
     `${formatPercent(report.coverage)} of the work can be cut; blocks may end in ${report.blocks} places\n`,
+    `equal: off by at most ${report.tolerance.relative.toExponential(0)} of the largest value, or by ${report.tolerance.absolute.toExponential(0)}\n`,
     ...report.whole.map(({ operator, node, reason }) => `runs whole: ${clean(operator)} "${clean(node)}": ${reason}\n`),
   ];
   return lines.join('');

@@ -1,12 +1,16 @@
 /** Models larger than 2 GiB, which is all that one ONNX file can be: their weights are in files beside it. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { InferenceSession } from 'onnxruntime-node';
+import { postBytes } from '../../../src/cli/client.ts';
 import { writeNpy } from '../../../models/tasks/npy.ts';
 import { readNpyFile } from '../../support/npy-file.ts';
 import { startLonePeer } from '../../support/lone-peer.ts';
@@ -17,6 +21,8 @@ import { EXTERNAL_BYTES, inputs, writeSparseModel, type SparseModel } from './sp
 const GIB = 2 ** 30;
 /** What a process with the runtime and a small model takes is about 150 MB. */
 const MAX_PEAK_MB = 500;
+const PIECE_BYTES = 2 ** 20;
+const SENT_BYTES = 512 * PIECE_BYTES;
 
 describe('a model of which the weights are larger than 2 GiB', function () {
   this.timeout(60_000);
@@ -40,6 +46,31 @@ describe('a model of which the weights are larger than 2 GiB', function () {
     const { peakMb } = JSON.parse(stdout) as { readonly peakMb: number };
     console.log(`      ${Math.round(EXTERNAL_BYTES / 1e6)} MB of weights, ${Math.round(peakMb)} MB of memory`);
     assert.ok(peakMb < MAX_PEAK_MB, `${peakMb} MB`);
+  });
+
+  it('is sent to a peer without being kept', async () => {
+    let most = 0;
+    const server = createServer((request, response) => {
+      request.on('data', () => (most = Math.max(most, process.memoryUsage().arrayBuffers)));
+      request.on('end', () => response.end('{}'));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      await using file = await open(join(folder, 'weights.data'));
+      for (let sent = 0; sent < SENT_BYTES; sent += PIECE_BYTES) {
+        const piece = new Uint8Array(PIECE_BYTES);
+        await file.read(piece, 0, PIECE_BYTES, sent);
+        yield piece;
+      }
+    }
+    const before = process.memoryUsage().arrayBuffers;
+    const urls = [new URL(`http://127.0.0.1:${port}`)];
+    const signal = AbortSignal.timeout(30_000);
+    await postBytes(urls, { path: '/', body: ReadableStream.from(pieces()), signal });
+    server.close();
+    assert.ok(most - before < SENT_BYTES / 2, `${(most - before) / 1e6} MB of ${SENT_BYTES / 1e6} MB held`);
   });
 
   it('is imported with those bytes of its external data alone that it uses', async () => {

@@ -4,8 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeNpy } from '../../../models/tasks/npy.ts';
+import { createOnnxRuntimeKernel } from '../../../kernels/onnxruntime/kernel.ts';
+import { verifyCommand } from '../../../src/cli/commands/verify.ts';
+import { MeshError } from '../../../src/core/errors.ts';
 import { zeros } from '../../../src/core/tensor/tensor.ts';
-import { tilemesh } from '../../support/terminal.ts';
+import type { VerifyReport } from '../../../src/verify/verify.ts';
+import { lyingKernel } from '../../support/lying-kernel.ts';
+import { recordingTerminal, tilemesh } from '../../support/terminal.ts';
 
 const LENET = fileURLToPath(new URL('../../../models/zoo/lenet5/lenet5.onnx', import.meta.url));
 
@@ -15,7 +20,8 @@ describe('tilemesh verify', () => {
   it('finds LeNet-5 equal in every cut, says its seed and what it assumed', async () => {
     const { code, out, err } = await verify(LENET, '--parts', '2', '--seed', '7');
     assert.equal(code, 0, err);
-    assert.match(out, /2 stripes of rows +2 +fused +\S+ +equal/);
+    assert.match(out, /2 stripes of rows +2 +\d+ of \d+, fused +\d+\.\d % +\S+ +equal/);
+    assert.match(out, /equal: off by at most 1e-5 of the largest value/);
     assert.match(out, /100\.0 % of the work can be cut/);
     assert.match(err, /seed 7; sizes left open .* --shape image=1,1,28,28/);
   });
@@ -32,6 +38,25 @@ describe('tilemesh verify', () => {
       assert.ok(report.cuts.length > 0);
     } finally {
       await rm(folder, { recursive: true });
+    }
+  });
+
+  it('writes its report and fails, naming the cuts, where one of them answers otherwise', async () => {
+    const kernel = createOnnxRuntimeKernel();
+    const { terminal, written } = recordingTerminal();
+    try {
+      const options = { parts: [2], shape: [], seed: 7, json: true } as const;
+      await assert.rejects(
+        verifyCommand(terminal, LENET, options, () => Promise.resolve(lyingKernel(kernel, 1000))),
+        (error) =>
+          error instanceof MeshError && error.code === 'INTERNAL' && error.message.includes('2 stripes of rows'),
+      );
+      const report = JSON.parse(written().out) as VerifyReport;
+      assert.equal(report.schema, 'tilemesh.verify/1');
+      const wrong = report.cuts.find((cut) => !cut.equal)!;
+      assert.ok(wrong.maxAbs > 900 && wrong.maxRel > 0);
+    } finally {
+      await kernel.close();
     }
   });
 

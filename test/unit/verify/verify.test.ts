@@ -9,6 +9,7 @@ import type { Graph } from '../../../src/core/graph/graph.ts';
 import { fromFloat32, type Tensor } from '../../../src/core/tensor/tensor.ts';
 import { difference, isClose, worst } from '../../../src/verify/compare.ts';
 import { verifyModel } from '../../../src/verify/verify.ts';
+import { lyingKernel } from '../../support/lying-kernel.ts';
 
 const LENET = new URL('../../../models/zoo/lenet5/lenet5.onnx', import.meta.url);
 const NEVER = new AbortController().signal;
@@ -58,6 +59,11 @@ describe('verification of a model', () => {
     assert.ok(report.cuts.every((cut) => cut.equal));
     assert.deepEqual(new Set(report.cuts.map((cut) => cut.blocks)), new Set(['atoms', 'fused', 'planned']));
     assert.ok(report.cuts.some((cut) => cut.axis === '2x2 grid'));
+    for (const { cutBlocks, allBlocks, share } of report.cuts) {
+      assert.ok(cutBlocks > 0 && cutBlocks <= allBlocks);
+      assert.ok(share > 0 && share <= 1);
+    }
+    assert.equal(Math.max(...report.cuts.map(({ share }) => share)), 1);
     assert.equal(report.coverage, 1);
     assert.deepEqual(
       report.whole.map(({ operator }) => operator),
@@ -68,26 +74,12 @@ describe('verification of a model', () => {
   });
 
   it('reports a kernel that answers tiles otherwise than the whole', async () => {
-    let runs = 0;
-    const liar: Kernel = {
-      name: 'liar',
-      memoryBytes: Infinity,
-      prepare: (...parameters) => kernel.prepare(...parameters),
-      release: (key) => kernel.release(key),
-      close: () => Promise.resolve(),
-      run: async (key, inputs, signal) => {
-        const run = await kernel.run(key, inputs, signal);
-        if (runs++ === 0) return run;
-        const spoilt = [...run.outputs].map(([name, value]) => {
-          const bytes = value.bytes.slice();
-          new DataView(bytes.buffer).setFloat32(0, 1000, true);
-          return [name, { ...value, bytes }] as const;
-        });
-        return { ...run, outputs: new Map(spoilt) };
-      },
-    };
+    const liar = lyingKernel(kernel, 1000);
     const report = await verifyModel({ graph, weights, kernel: liar, inputs: image(), parts: [2], signal: NEVER });
     assert.ok(report.cuts.some((cut) => !cut.equal));
+    const wild = lyingKernel(kernel, NaN);
+    const other = await verifyModel({ graph, weights, kernel: wild, inputs: image(), parts: [2], signal: NEVER });
+    assert.ok(other.cuts.some((cut) => cut.maxAbs === Number.MAX_VALUE && !cut.equal));
   });
 
   it('stops when it is told to', async () => {
