@@ -25,6 +25,10 @@ export interface CreditScheme {
   readonly parse: (frame: Frame) => number;
 }
 
+/** Frames under this size together are handed to the stream without waiting in between, so that they can leave together. */
+const MAX_UNWRITTEN_BYTES = 256 * 1024;
+const NOTHING_TO_WRITE = Promise.resolve();
+
 interface Shipment {
   /** Made one by one while sending, so that no more than one frame is in memory beyond what the sender holds. */
   readonly frames: Iterable<Frame>;
@@ -43,6 +47,9 @@ export class Outbound {
   #queuedShipments = 0;
   #stream: FrameCarrier | undefined;
   #creditBytes = 0;
+  #unwrittenBytes = 0;
+  /** Settles with the frame written last, and so with all before it. */
+  #written = NOTHING_TO_WRITE;
   #wake: (() => void) | undefined;
   #isPumping = false;
   #isStopped = false;
@@ -129,23 +136,35 @@ export class Outbound {
 
   /** Rejects the shipment, and throws when the stream cannot carry the next one either. */
   async #ship({ frames, signal, resolve, reject }: Shipment, stream: FrameCarrier): Promise<void> {
+    const fail = (error: unknown): MeshError => {
+      const failure = this.#lost(error);
+      reject(failure);
+      stream.abort(failure);
+      return failure;
+    };
     try {
       for (const frame of frames) {
         if (signal?.aborted === true) throw abortError(signal);
         if (this.#credit !== undefined) await this.#spend(frame.byteLength, stream, signal);
-        await stream.write(frame);
+        if (this.#unwrittenBytes > 0 && this.#unwrittenBytes + frame.byteLength > MAX_UNWRITTEN_BYTES) {
+          await this.#written;
+        }
+        this.#write(frame, stream);
       }
-      resolve();
     } catch (error) {
-      if (signal?.aborted === true && stream.isOpen()) {
-        reject(abortError(signal));
-        return;
-      }
-      const failure = this.#lost(error);
-      reject(failure);
-      stream.abort(failure);
-      throw failure;
+      if (signal?.aborted !== true || !stream.isOpen()) throw fail(error);
+      reject(abortError(signal));
+      return;
     }
+    this.#written.then(resolve, fail);
+  }
+
+  #write(frame: Frame, stream: FrameCarrier): void {
+    const { byteLength } = frame;
+    this.#unwrittenBytes += byteLength;
+    this.#written = stream.write(frame).finally(() => (this.#unwrittenBytes -= byteLength));
+    // Whoever waits for it sees the failure; that of a frame in the middle is that of the last.
+    this.#written.catch(() => undefined);
   }
 
   async #reopen(): Promise<FrameCarrier> {

@@ -98,6 +98,23 @@ describe('protocols/mailbox', () => {
     assert.equal(network.peers[0]!.opened.length, 2);
   });
 
+  it('drops what comes on a stream after its sender has used another one', async () => {
+    const network = await memoryNetwork(2);
+    const [a, b] = (await open(network)) as [End, End];
+    await a.mailbox.send(b.id, 'first');
+    await b.received.next(1);
+    const [before] = network.peers[0]!.opened;
+    const { connectionManager } = network.peers[0]!.components;
+    const connection = await connectionManager.openConnection(network.peers[1]!.components.peerId);
+    const after = await connection.newStream(OPTIONS.protocol);
+    const closed = new Promise((resolve) => before!.addEventListener('close', resolve, { once: true }));
+    after.send(Uint8Array.of(3, ...Buffer.from('new')));
+    await closed;
+    assert.throws(() => before!.send(Uint8Array.of(3, ...Buffer.from('old'))));
+    await a.mailbox.send(b.id, 'next');
+    assert.deepEqual(await b.received.next(3), ['first', 'new', 'next']);
+  });
+
   it('resets a stream that carries a malformed message, reports its sender and goes on with the next stream', async () => {
     const network = await memoryNetwork(2);
     const [a, b] = (await open(network)) as [End, End];
