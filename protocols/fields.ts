@@ -7,7 +7,16 @@ import { toString } from 'uint8arrays/to-string';
 import { fromBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { isErrorCode, MeshError, type ErrorCode } from '../src/core/errors.ts';
-import { asPeerId, isModelId, isRequestId, type ModelId, type PeerId, type RequestId } from '../src/core/ids.ts';
+import {
+  asPeerId,
+  isModelId,
+  isPlanDigest,
+  isRequestId,
+  type ModelId,
+  type PeerId,
+  type PlanDigest,
+  type RequestId,
+} from '../src/core/ids.ts';
 
 /** Longest explanation sent along with an error code, characters. */
 export const MAX_EXPLANATION_CHARS = 1024;
@@ -74,6 +83,12 @@ export function requestId(bytes: Uint8Array): RequestId {
 export function modelId(bytes: Uint8Array): ModelId {
   const text = bytes.byteLength === 32 ? toHex(bytes) : '';
   if (!isModelId(text)) throw invalid(`a model id has ${bytes.byteLength} bytes instead of 32`);
+  return text;
+}
+
+export function planDigest(bytes: Uint8Array): PlanDigest {
+  const text = bytes.byteLength === 32 ? toHex(bytes) : '';
+  if (!isPlanDigest(text)) throw invalid(`a digest of a plan has ${bytes.byteLength} bytes instead of 32`);
   return text;
 }
 

@@ -4,7 +4,7 @@ export const PROTOCOL_ID = '/tilemesh/election/1.0.0';
 export const MAX_REPORT_BYTES = 1024 * 1024;
 /** A frame holds one report at most, and little beside it. */
 export const MAX_FRAME_BYTES = MAX_REPORT_BYTES + 64 * 1024;
-/** Inputs or outputs named in one message. Networks have a few; the bound keeps a frame within its size. */
+/** Inputs named in one message. Networks have a few; the bound keeps a frame within its size. */
 export const MAX_TENSORS = 64;
 /** Axes of a tensor, as in pieces. */
 export const MAX_RANK = 8;

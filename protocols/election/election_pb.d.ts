@@ -143,13 +143,6 @@ export declare type Propose = Message<"election.Propose"> & {
    * @generated from field: repeated election.TensorSpec inputs = 4;
    */
   inputs: TensorSpec[];
-
-  /**
-   * Names of the outputs wanted; none means all.
-   *
-   * @generated from field: repeated string outputs = 5;
-   */
-  outputs: string[];
 };
 
 /**
@@ -228,16 +221,11 @@ export declare type Renew = Message<"election.Renew"> & {
 export declare const RenewSchema: GenMessage<Renew>;
 
 /**
- * Coordinator to entry: the outputs have been handed over as pieces.
+ * Coordinator to entry: all is computed, and the participants have sent you the outputs.
  *
  * @generated from message election.Complete
  */
 export declare type Complete = Message<"election.Complete"> & {
-  /**
-   * @generated from field: repeated election.TensorSpec outputs = 1;
-   */
-  outputs: TensorSpec[];
-
   /**
    * JSON.
    *

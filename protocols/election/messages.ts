@@ -31,8 +31,6 @@ export interface Propose extends Addressed {
   /** Time left until the client gives up. */
   readonly deadlineMs: number;
   readonly inputs: readonly TensorSpec[];
-  /** Names of the outputs wanted; none means all. */
-  readonly outputs: readonly string[];
 }
 
 /** Candidate to entry: I hold the lease from now on. */
@@ -54,10 +52,9 @@ export interface Renew extends Addressed {
   readonly total: number;
 }
 
-/** Coordinator to entry: the outputs have been handed over as pieces. */
+/** Coordinator to entry: all is computed, and the participants have sent you the outputs. */
 export interface Complete extends Addressed {
   readonly kind: 'complete';
-  readonly outputs: readonly TensorSpec[];
   /** JSON. */
   readonly report: Uint8Array;
 }
@@ -109,7 +106,6 @@ function encodeKind(message: ElectionMessage): NonNullable<MessageInitShape<type
           parallelism: fields.uint32(message.parallelism),
           deadlineMs: fields.uint32(message.deadlineMs),
           inputs: message.inputs.map(encodeSpec),
-          outputs: [...message.outputs],
         },
       };
     case 'accept':
@@ -126,7 +122,7 @@ function encodeKind(message: ElectionMessage): NonNullable<MessageInitShape<type
         },
       };
     case 'complete':
-      return { case: 'complete', value: { outputs: message.outputs.map(encodeSpec), report: message.report } };
+      return { case: 'complete', value: { report: message.report } };
     case 'fail':
       return {
         case: 'fail',
@@ -149,9 +145,6 @@ function decodeKind({ kind }: Envelope): Kind<ElectionMessage> {
         parallelism: kind.value.parallelism,
         deadlineMs: kind.value.deadlineMs,
         inputs: decodeSpecs(kind.value.inputs, 'inputs'),
-        outputs: fields
-          .list(kind.value.outputs, MAX_TENSORS, 'outputs')
-          .map((name) => fields.text(name, fields.MAX_NAME_CHARS, 'output')),
       };
     case 'accept':
       return { kind: 'accept', leaseMs: kind.value.leaseMs };
@@ -165,11 +158,7 @@ function decodeKind({ kind }: Envelope): Kind<ElectionMessage> {
         total: kind.value.total,
       };
     case 'complete':
-      return {
-        kind: 'complete',
-        outputs: decodeSpecs(kind.value.outputs, 'outputs'),
-        report: fields.blob(kind.value.report, MAX_REPORT_BYTES, 'report'),
-      };
+      return { kind: 'complete', report: fields.blob(kind.value.report, MAX_REPORT_BYTES, 'report') };
     case 'fail':
       return {
         kind: 'fail',

@@ -1,10 +1,10 @@
-/** What a coordinator and its participants say to each other about one plan. */
+/** What a coordinator, its participants and the entry say to each other about one plan. */
 import { create, toBinary, type MessageInitShape } from '@bufbuild/protobuf';
-import type { ModelId, PeerId, RequestId } from '../../src/core/ids.ts';
+import type { ModelId, PeerId, PlanDigest, RequestId } from '../../src/core/ids.ts';
 import type { Codec } from '../codec.ts';
 import * as fields from '../fields.ts';
 import type { Failure } from '../fields.ts';
-import { MAX_PLAN_BYTES, MAX_REPORT_BYTES } from './constants.ts';
+import { MAX_PLAN_BYTES, MAX_PROGRESS_TILES, MAX_REPORT_BYTES } from './constants.ts';
 import { EnvelopeSchema, type Envelope } from './plan_pb.js';
 
 interface Addressed {
@@ -19,11 +19,16 @@ interface Addressed {
 export interface Assign extends Addressed {
   readonly kind: 'assign';
   readonly modelId: ModelId;
-  /** JSON. */
-  readonly plan: Uint8Array;
+  readonly digest: PlanDigest;
+  /** JSON; absent where the participant is taken to have it. */
+  readonly plan?: Uint8Array;
+  /** Holds the inputs and wants the outputs. */
+  readonly entry: PeerId;
+  /** Whether the coordinator holds the inputs back until this participant is ready. */
+  readonly isAwaited: boolean;
 }
 
-/** Participant to coordinator: weights and sessions are in place. */
+/** Participant to coordinator: weights and sessions are in place. Where it is awaited, or has said that it prepares. */
 export interface Ready extends Addressed {
   readonly kind: 'ready';
 }
@@ -33,19 +38,23 @@ export interface Refuse extends Addressed, Failure {
   readonly kind: 'refuse';
 }
 
-/** Participant to coordinator: still fetching weights. */
+/** Participant to coordinator: still fetching weights or opening sessions. */
 export interface Preparing extends Addressed {
   readonly kind: 'preparing';
   readonly completedBytes: number;
   readonly totalBytes: number;
 }
 
-/** Participant to coordinator: one of my tiles is computed. */
-export interface Progress extends Addressed {
-  readonly kind: 'progress';
+/** A tile by its place in the plan. */
+export interface TilePlace {
   readonly block: number;
   readonly part: number;
-  readonly computeMs: number;
+}
+
+/** Participant to coordinator: these tiles are computed since the last such message; none: one is being computed. */
+export interface Progress extends Addressed {
+  readonly kind: 'progress';
+  readonly tiles: readonly TilePlace[];
 }
 
 /** Participant to coordinator: all my tiles are computed and sent. */
@@ -55,7 +64,7 @@ export interface Finished extends Addressed {
   readonly report: Uint8Array;
 }
 
-/** Participant to coordinator: I cannot go on. */
+/** Participant or entry to coordinator: I cannot go on. */
 export interface Failed extends Addressed, Failure {
   readonly kind: 'failed';
   /** Peer whose loss caused it. */
@@ -68,7 +77,33 @@ export interface Abort extends Addressed {
   readonly reason: string;
 }
 
-export type PlanMessage = Assign | Ready | Refuse | Preparing | Progress | Finished | Failed | Abort;
+/** Participant or entry to coordinator: I do not have this plan, send it in full. */
+export interface Lack extends Addressed {
+  readonly kind: 'lack';
+  /** Whether it was asked for by a feed, not by an assign. */
+  readonly isFeed: boolean;
+}
+
+/** Participant to coordinator: pieces came before the plan and were too many to keep; begin again, with all ready first. */
+export interface Missed extends Addressed {
+  readonly kind: 'missed';
+}
+
+/** Coordinator to entry: this is the plan, hand the inputs to those that read them and take the outputs. */
+export interface Feed extends Addressed {
+  readonly kind: 'feed';
+  readonly digest: PlanDigest;
+  /** JSON; absent where the entry is taken to have it. */
+  readonly plan?: Uint8Array;
+}
+
+/** Entry to coordinator: the inputs are on their way. */
+export interface Fed extends Addressed {
+  readonly kind: 'fed';
+}
+
+export type PlanMessage =
+  Assign | Ready | Refuse | Preparing | Progress | Finished | Failed | Abort | Lack | Missed | Feed | Fed;
 
 /** Frames of `/tilemesh/plan/1.0.0`. */
 export const planCodec: Codec<PlanMessage> = {
@@ -98,7 +133,15 @@ type Kind<M> = M extends unknown ? Omit<M, keyof Addressed> : never;
 function encodeKind(message: PlanMessage): NonNullable<MessageInitShape<typeof EnvelopeSchema>['kind']> {
   switch (message.kind) {
     case 'assign':
-      return { case: 'assign', value: { modelId: fields.fromHex(message.modelId), plan: message.plan } };
+      return {
+        case: 'assign',
+        value: {
+          ...encodePlan(message),
+          modelId: fields.fromHex(message.modelId),
+          entry: message.entry,
+          isAwaited: message.isAwaited,
+        },
+      };
     case 'ready':
       return { case: 'ready', value: {} };
     case 'refuse':
@@ -114,7 +157,7 @@ function encodeKind(message: PlanMessage): NonNullable<MessageInitShape<typeof E
     case 'progress':
       return {
         case: 'progress',
-        value: { block: message.block, part: message.part, computeMs: message.computeMs },
+        value: { tiles: message.tiles.map(({ block, part }) => ({ block, part })) },
       };
     case 'finished':
       return { case: 'finished', value: { report: message.report } };
@@ -128,6 +171,14 @@ function encodeKind(message: PlanMessage): NonNullable<MessageInitShape<typeof E
       };
     case 'abort':
       return { case: 'abort', value: { reason: fields.shortened(message.reason, fields.MAX_EXPLANATION_CHARS) } };
+    case 'lack':
+      return { case: 'lack', value: { isFeed: message.isFeed } };
+    case 'missed':
+      return { case: 'missed', value: {} };
+    case 'feed':
+      return { case: 'feed', value: encodePlan(message) };
+    case 'fed':
+      return { case: 'fed', value: {} };
   }
 }
 
@@ -137,7 +188,9 @@ function decodeKind({ kind }: Envelope): Kind<PlanMessage> {
       return {
         kind: 'assign',
         modelId: fields.modelId(kind.value.modelId),
-        plan: fields.blob(kind.value.plan, MAX_PLAN_BYTES, 'plan'),
+        ...decodePlan(kind.value),
+        entry: fields.peerId(kind.value.entry),
+        isAwaited: kind.value.isAwaited,
       };
     case 'ready':
       return { kind: 'ready' };
@@ -152,9 +205,7 @@ function decodeKind({ kind }: Envelope): Kind<PlanMessage> {
     case 'progress':
       return {
         kind: 'progress',
-        block: kind.value.block,
-        part: kind.value.part,
-        computeMs: fields.quantity(kind.value.computeMs, 'compute time'),
+        tiles: fields.list(kind.value.tiles, MAX_PROGRESS_TILES, 'tiles').map(({ block, part }) => ({ block, part })),
       };
     case 'finished':
       return { kind: 'finished', report: fields.blob(kind.value.report, MAX_REPORT_BYTES, 'report') };
@@ -166,7 +217,25 @@ function decodeKind({ kind }: Envelope): Kind<PlanMessage> {
       };
     case 'abort':
       return { kind: 'abort', reason: fields.text(kind.value.reason, fields.MAX_EXPLANATION_CHARS, 'reason') };
+    case 'lack':
+      return { kind: 'lack', isFeed: kind.value.isFeed };
+    case 'missed':
+      return { kind: 'missed' };
+    case 'feed':
+      return { kind: 'feed', ...decodePlan(kind.value) };
+    case 'fed':
+      return { kind: 'fed' };
     case undefined:
       throw fields.invalid('a plan message is of no known kind');
   }
 }
+
+const encodePlan = ({ digest, plan }: Pick<Assign, 'digest' | 'plan'>) => ({
+  digest: fields.fromHex(digest),
+  ...(plan === undefined ? {} : { plan }),
+});
+
+const decodePlan = ({ digest, plan }: { readonly digest: Uint8Array; readonly plan?: Uint8Array | undefined }) => ({
+  digest: fields.planDigest(digest),
+  ...(plan === undefined ? {} : { plan: fields.blob(plan, MAX_PLAN_BYTES, 'plan') }),
+});

@@ -88,6 +88,30 @@ export declare type Envelope = Message<"plan.Envelope"> & {
      */
     value: Abort;
     case: "abort";
+  } | {
+    /**
+     * @generated from field: plan.Lack lack = 12;
+     */
+    value: Lack;
+    case: "lack";
+  } | {
+    /**
+     * @generated from field: plan.Missed missed = 13;
+     */
+    value: Missed;
+    case: "missed";
+  } | {
+    /**
+     * @generated from field: plan.Feed feed = 14;
+     */
+    value: Feed;
+    case: "feed";
+  } | {
+    /**
+     * @generated from field: plan.Fed fed = 15;
+     */
+    value: Fed;
+    case: "fed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -111,11 +135,32 @@ export declare type Assign = Message<"plan.Assign"> & {
   modelId: Uint8Array;
 
   /**
-   * JSON.
+   * JSON; absent where the participant is taken to have it.
    *
-   * @generated from field: bytes plan = 2;
+   * @generated from field: optional bytes plan = 2;
    */
-  plan: Uint8Array;
+  plan?: Uint8Array | undefined;
+
+  /**
+   * SHA-256 of the plan, 32 bytes.
+   *
+   * @generated from field: bytes digest = 3;
+   */
+  digest: Uint8Array;
+
+  /**
+   * Peer that holds the inputs and wants the outputs.
+   *
+   * @generated from field: string entry = 4;
+   */
+  entry: string;
+
+  /**
+   * Whether the coordinator holds the inputs back until this participant is ready.
+   *
+   * @generated from field: bool is_awaited = 5;
+   */
+  isAwaited: boolean;
 };
 
 /**
@@ -125,7 +170,7 @@ export declare type Assign = Message<"plan.Assign"> & {
 export declare const AssignSchema: GenMessage<Assign>;
 
 /**
- * Participant to coordinator: weights and sessions are in place.
+ * Participant to coordinator: weights and sessions are in place. Only where it is awaited, or has said that it prepares.
  *
  * @generated from message plan.Ready
  */
@@ -162,7 +207,7 @@ export declare type Refuse = Message<"plan.Refuse"> & {
 export declare const RefuseSchema: GenMessage<Refuse>;
 
 /**
- * Participant to coordinator: still fetching weights.
+ * Participant to coordinator: still fetching weights or opening sessions.
  *
  * @generated from message plan.Preparing
  */
@@ -185,11 +230,11 @@ export declare type Preparing = Message<"plan.Preparing"> & {
 export declare const PreparingSchema: GenMessage<Preparing>;
 
 /**
- * Participant to coordinator: one of my tiles is computed.
+ * A tile by its place in the plan.
  *
- * @generated from message plan.Progress
+ * @generated from message plan.Tile
  */
-export declare type Progress = Message<"plan.Progress"> & {
+export declare type Tile = Message<"plan.Tile"> & {
   /**
    * @generated from field: uint32 block = 1;
    */
@@ -199,11 +244,24 @@ export declare type Progress = Message<"plan.Progress"> & {
    * @generated from field: uint32 part = 2;
    */
   part: number;
+};
 
+/**
+ * Describes the message plan.Tile.
+ * Use `create(TileSchema)` to create a new message.
+ */
+export declare const TileSchema: GenMessage<Tile>;
+
+/**
+ * Participant to coordinator: these tiles are computed since the last such message; none: one is being computed.
+ *
+ * @generated from message plan.Progress
+ */
+export declare type Progress = Message<"plan.Progress"> & {
   /**
-   * @generated from field: double compute_ms = 3;
+   * @generated from field: repeated plan.Tile tiles = 4;
    */
-  computeMs: number;
+  tiles: Tile[];
 };
 
 /**
@@ -233,7 +291,7 @@ export declare type Finished = Message<"plan.Finished"> & {
 export declare const FinishedSchema: GenMessage<Finished>;
 
 /**
- * Participant to coordinator: I cannot go on.
+ * Participant or entry to coordinator: I cannot go on.
  *
  * @generated from message plan.Failed
  */
@@ -279,4 +337,80 @@ export declare type Abort = Message<"plan.Abort"> & {
  * Use `create(AbortSchema)` to create a new message.
  */
 export declare const AbortSchema: GenMessage<Abort>;
+
+/**
+ * Participant or entry to coordinator: I do not have this plan, send it in full.
+ *
+ * @generated from message plan.Lack
+ */
+export declare type Lack = Message<"plan.Lack"> & {
+  /**
+   * Whether it was asked for by a feed, not by an assign.
+   *
+   * @generated from field: bool is_feed = 1;
+   */
+  isFeed: boolean;
+};
+
+/**
+ * Describes the message plan.Lack.
+ * Use `create(LackSchema)` to create a new message.
+ */
+export declare const LackSchema: GenMessage<Lack>;
+
+/**
+ * Participant to coordinator: pieces of this attempt came before its plan and were too many to keep; begin again, and let
+ * nobody start before all are ready.
+ *
+ * @generated from message plan.Missed
+ */
+export declare type Missed = Message<"plan.Missed"> & {
+};
+
+/**
+ * Describes the message plan.Missed.
+ * Use `create(MissedSchema)` to create a new message.
+ */
+export declare const MissedSchema: GenMessage<Missed>;
+
+/**
+ * Coordinator to entry: this is the plan, hand the inputs to those that read them and take the outputs.
+ *
+ * @generated from message plan.Feed
+ */
+export declare type Feed = Message<"plan.Feed"> & {
+  /**
+   * SHA-256 of the plan, 32 bytes.
+   *
+   * @generated from field: bytes digest = 1;
+   */
+  digest: Uint8Array;
+
+  /**
+   * JSON; absent where the entry is taken to have it.
+   *
+   * @generated from field: optional bytes plan = 2;
+   */
+  plan?: Uint8Array | undefined;
+};
+
+/**
+ * Describes the message plan.Feed.
+ * Use `create(FeedSchema)` to create a new message.
+ */
+export declare const FeedSchema: GenMessage<Feed>;
+
+/**
+ * Entry to coordinator: the inputs are on their way.
+ *
+ * @generated from message plan.Fed
+ */
+export declare type Fed = Message<"plan.Fed"> & {
+};
+
+/**
+ * Describes the message plan.Fed.
+ * Use `create(FedSchema)` to create a new message.
+ */
+export declare const FedSchema: GenMessage<Fed>;
 

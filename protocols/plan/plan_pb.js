@@ -8,7 +8,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file plan/plan.proto.
  */
 export const file_plan_plan = /*@__PURE__*/
-  fileDesc("Cg9wbGFuL3BsYW4ucHJvdG8SBHBsYW4izwIKCEVudmVsb3BlEhIKCnJlcXVlc3RfaWQYASABKAwSDAoEdGVybRgCIAEoDRIPCgdhdHRlbXB0GAMgASgNEh4KBmFzc2lnbhgEIAEoCzIMLnBsYW4uQXNzaWduSAASHAoFcmVhZHkYBSABKAsyCy5wbGFuLlJlYWR5SAASHgoGcmVmdXNlGAYgASgLMgwucGxhbi5SZWZ1c2VIABIkCglwcmVwYXJpbmcYByABKAsyDy5wbGFuLlByZXBhcmluZ0gAEiIKCHByb2dyZXNzGAggASgLMg4ucGxhbi5Qcm9ncmVzc0gAEiIKCGZpbmlzaGVkGAkgASgLMg4ucGxhbi5GaW5pc2hlZEgAEh4KBmZhaWxlZBgKIAEoCzIMLnBsYW4uRmFpbGVkSAASHAoFYWJvcnQYCyABKAsyCy5wbGFuLkFib3J0SABCBgoEa2luZCIoCgZBc3NpZ24SEAoIbW9kZWxfaWQYASABKAwSDAoEcGxhbhgCIAEoDCIHCgVSZWFkeSInCgZSZWZ1c2USDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIjkKCVByZXBhcmluZxIXCg9jb21wbGV0ZWRfYnl0ZXMYASABKAQSEwoLdG90YWxfYnl0ZXMYAiABKAQiOwoIUHJvZ3Jlc3MSDQoFYmxvY2sYASABKA0SDAoEcGFydBgCIAEoDRISCgpjb21wdXRlX21zGAMgASgBIhoKCEZpbmlzaGVkEg4KBnJlcG9ydBgBIAEoDCJNCgZGYWlsZWQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhYKCWxvc3RfcGVlchgDIAEoCUgAiAEBQgwKCl9sb3N0X3BlZXIiFwoFQWJvcnQSDgoGcmVhc29uGAEgASgJYgZwcm90bzM");
+  fileDesc("Cg9wbGFuL3BsYW4ucHJvdG8SBHBsYW4iwQMKCEVudmVsb3BlEhIKCnJlcXVlc3RfaWQYASABKAwSDAoEdGVybRgCIAEoDRIPCgdhdHRlbXB0GAMgASgNEh4KBmFzc2lnbhgEIAEoCzIMLnBsYW4uQXNzaWduSAASHAoFcmVhZHkYBSABKAsyCy5wbGFuLlJlYWR5SAASHgoGcmVmdXNlGAYgASgLMgwucGxhbi5SZWZ1c2VIABIkCglwcmVwYXJpbmcYByABKAsyDy5wbGFuLlByZXBhcmluZ0gAEiIKCHByb2dyZXNzGAggASgLMg4ucGxhbi5Qcm9ncmVzc0gAEiIKCGZpbmlzaGVkGAkgASgLMg4ucGxhbi5GaW5pc2hlZEgAEh4KBmZhaWxlZBgKIAEoCzIMLnBsYW4uRmFpbGVkSAASHAoFYWJvcnQYCyABKAsyCy5wbGFuLkFib3J0SAASGgoEbGFjaxgMIAEoCzIKLnBsYW4uTGFja0gAEh4KBm1pc3NlZBgNIAEoCzIMLnBsYW4uTWlzc2VkSAASGgoEZmVlZBgOIAEoCzIKLnBsYW4uRmVlZEgAEhgKA2ZlZBgPIAEoCzIJLnBsYW4uRmVkSABCBgoEa2luZCJpCgZBc3NpZ24SEAoIbW9kZWxfaWQYASABKAwSEQoEcGxhbhgCIAEoDEgAiAEBEg4KBmRpZ2VzdBgDIAEoDBINCgVlbnRyeRgEIAEoCRISCgppc19hd2FpdGVkGAUgASgIQgcKBV9wbGFuIgcKBVJlYWR5IicKBlJlZnVzZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiOQoJUHJlcGFyaW5nEhcKD2NvbXBsZXRlZF9ieXRlcxgBIAEoBBITCgt0b3RhbF9ieXRlcxgCIAEoBCIjCgRUaWxlEg0KBWJsb2NrGAEgASgNEgwKBHBhcnQYAiABKA0iNwoIUHJvZ3Jlc3MSGQoFdGlsZXMYBCADKAsyCi5wbGFuLlRpbGVKBAgBEAJKBAgCEANKBAgDEAQiGgoIRmluaXNoZWQSDgoGcmVwb3J0GAEgASgMIk0KBkZhaWxlZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSFgoJbG9zdF9wZWVyGAMgASgJSACIAQFCDAoKX2xvc3RfcGVlciIXCgVBYm9ydBIOCgZyZWFzb24YASABKAkiFwoETGFjaxIPCgdpc19mZWVkGAEgASgIIggKBk1pc3NlZCIyCgRGZWVkEg4KBmRpZ2VzdBgBIAEoDBIRCgRwbGFuGAIgASgMSACIAQFCBwoFX3BsYW4iBQoDRmVkYgZwcm90bzM");
 
 /**
  * Describes the message plan.Envelope.
@@ -46,30 +46,65 @@ export const PreparingSchema = /*@__PURE__*/
   messageDesc(file_plan_plan, 4);
 
 /**
+ * Describes the message plan.Tile.
+ * Use `create(TileSchema)` to create a new message.
+ */
+export const TileSchema = /*@__PURE__*/
+  messageDesc(file_plan_plan, 5);
+
+/**
  * Describes the message plan.Progress.
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema = /*@__PURE__*/
-  messageDesc(file_plan_plan, 5);
+  messageDesc(file_plan_plan, 6);
 
 /**
  * Describes the message plan.Finished.
  * Use `create(FinishedSchema)` to create a new message.
  */
 export const FinishedSchema = /*@__PURE__*/
-  messageDesc(file_plan_plan, 6);
+  messageDesc(file_plan_plan, 7);
 
 /**
  * Describes the message plan.Failed.
  * Use `create(FailedSchema)` to create a new message.
  */
 export const FailedSchema = /*@__PURE__*/
-  messageDesc(file_plan_plan, 7);
+  messageDesc(file_plan_plan, 8);
 
 /**
  * Describes the message plan.Abort.
  * Use `create(AbortSchema)` to create a new message.
  */
 export const AbortSchema = /*@__PURE__*/
-  messageDesc(file_plan_plan, 8);
+  messageDesc(file_plan_plan, 9);
+
+/**
+ * Describes the message plan.Lack.
+ * Use `create(LackSchema)` to create a new message.
+ */
+export const LackSchema = /*@__PURE__*/
+  messageDesc(file_plan_plan, 10);
+
+/**
+ * Describes the message plan.Missed.
+ * Use `create(MissedSchema)` to create a new message.
+ */
+export const MissedSchema = /*@__PURE__*/
+  messageDesc(file_plan_plan, 11);
+
+/**
+ * Describes the message plan.Feed.
+ * Use `create(FeedSchema)` to create a new message.
+ */
+export const FeedSchema = /*@__PURE__*/
+  messageDesc(file_plan_plan, 12);
+
+/**
+ * Describes the message plan.Fed.
+ * Use `create(FedSchema)` to create a new message.
+ */
+export const FedSchema = /*@__PURE__*/
+  messageDesc(file_plan_plan, 13);
 

@@ -89,7 +89,7 @@ function joinReports(reports: readonly RunReport[], elapsedMs: number): RunRepor
     cut: `${reports.length} requests, the first ${first.cut}`,
     blocks: reports.flatMap(({ blocks }) => blocks),
     bytesPeerToPeer: sum(({ bytesPeerToPeer }) => bytesPeerToPeer),
-    bytesThroughCoordinator: sum(({ bytesThroughCoordinator }) => bytesThroughCoordinator),
+    bytesThroughEntry: sum(({ bytesThroughEntry }) => bytesThroughEntry),
     predictedMs: sum(({ predictedMs }) => predictedMs),
     lostPeers: [...new Set(reports.flatMap(({ lostPeers }) => lostPeers))],
   };

@@ -86,7 +86,7 @@ export function renderReport(terminal: Terminal, report: RunReport): string {
     share.haloBytes += part.haloBytes;
     shares.set(part.peer, share);
   }
-  const moved = report.bytesPeerToPeer + report.bytesThroughCoordinator;
+  const moved = report.bytesPeerToPeer + report.bytesThroughEntry;
   const lines = [
     `answered in ${formatMs(report.elapsedMs)}, ${clean(report.cut)}`,
     `coordinated by ${nameOf(report.coordinator)} (term ${report.term}), entered at ${nameOf(report.entry)}`,

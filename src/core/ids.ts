@@ -9,10 +9,13 @@ export type PeerId = Branded<'PeerId'>;
 export type RequestId = Branded<'RequestId'>;
 /** SHA-256 of the model's manifest, as 64 lower-case hexadecimal digits. */
 export type ModelId = Branded<'ModelId'>;
+/** SHA-256 of a plan as it crosses the wire, as 64 lower-case hexadecimal digits. */
+export type PlanDigest = Branded<'PlanDigest'>;
 
 const REQUEST_ID = /^[0-9a-f]{32}$/;
-const MODEL_ID = /^[0-9a-f]{64}$/;
+const SHA_256 = /^[0-9a-f]{64}$/;
 
 export const asPeerId = (text: string): PeerId => text as PeerId;
 export const isRequestId = (text: string): text is RequestId => REQUEST_ID.test(text);
-export const isModelId = (text: string): text is ModelId => MODEL_ID.test(text);
+export const isModelId = (text: string): text is ModelId => SHA_256.test(text);
+export const isPlanDigest = (text: string): text is PlanDigest => SHA_256.test(text);

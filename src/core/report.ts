@@ -24,7 +24,7 @@ export interface BlockReport {
 export interface RunReport {
   readonly model: string;
   readonly modelId: ModelId;
-  /** The peer that planned the request and assembled its answer. */
+  /** The peer that planned the request and saw to it that the plan was carried out. */
   readonly coordinator: PeerId;
   /** The peer the request came in at. */
   readonly entry: PeerId;
@@ -41,8 +41,8 @@ export interface RunReport {
   readonly blocks: readonly BlockReport[];
   /** Bytes that moved directly between participants. */
   readonly bytesPeerToPeer: number;
-  /** Bytes that moved from or to the coordinator. */
-  readonly bytesThroughCoordinator: number;
+  /** Bytes of inputs and outputs that moved from or to the entry. */
+  readonly bytesThroughEntry: number;
   /** What the cost model expected. */
   readonly predictedMs: number;
   /** Peers that were lost while the request ran. */

@@ -1,46 +1,45 @@
 /**
- * One term of one request at its coordinator: gather the inputs, plan, hand the work out, assemble the answer, and plan again
- * on the survivors when a participant is lost.
+ * One term of one request at its coordinator: plan, hand the plan out, hear how it goes, and plan again on the survivors when
+ * a participant is lost. Tensors do not pass through here.
  */
-import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import type { Propose } from '../../protocols/election/messages.ts';
 import type { PlanMessage } from '../../protocols/plan/messages.ts';
 import { GIGABIT } from '../core/cost/cost-model.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
-import { extract } from '../core/geometry/copy.ts';
-import { regionShape, wholeRegion } from '../core/geometry/region.ts';
-import type { BoundGraph } from '../core/graph/bind.ts';
 import type { PeerId } from '../core/ids.ts';
-import { COORDINATOR_KEY } from '../core/plan/dataflow.ts';
-import { byteLength, type Tensor } from '../core/tensor/tensor.ts';
+import {
+  beginCourse,
+  completedTiles,
+  nextTickMs,
+  stepCourse,
+  type Course,
+  type CourseEvent,
+  type Reason,
+} from '../core/plan/course.ts';
+import { levelled } from '../core/plan/planner.ts';
 import type { Logger } from '../observability/logger.ts';
-import { Assembler } from './assembler.ts';
-import { AttemptProgress } from './attempt.ts';
+import { Assignment } from './assignment.ts';
 import type { TileReport } from './execution.ts';
-import { isAt, TO_ASSEMBLER, TO_COORDINATOR } from './piece-address.ts';
-import type { Clock, MemberDirectory, MessageChannel, PieceChannel } from './ports.ts';
-import type { Preparation, PreparedPlan } from './preparation.ts';
-import { blockReports, parseTileReports, summariseCut, type CoordinatorReport } from './run-report.ts';
+import type { PlanLedger } from './plan-ledger.ts';
+import type { Clock, MemberDirectory, MessageChannel } from './ports.ts';
+import type { EncodedPlan, Preparation, PreparedPlan } from './preparation.ts';
+import { coordinatorReport, parseTileReports, type CoordinatorReport } from './run-report.ts';
 
 export interface CoordinationParts {
   readonly members: MemberDirectory;
   readonly plans: MessageChannel<PlanMessage>;
-  readonly pieces: PieceChannel;
   readonly preparation: Preparation;
+  readonly ledger: PlanLedger;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-export interface Answer {
-  readonly outputs: ReadonlyMap<string, Tensor>;
-  readonly report: CoordinatorReport;
+export interface Stage {
+  readonly stage: string;
+  readonly completed: number;
+  readonly total: number;
 }
 
-/** A participant that neither gets ready nor reports progress for this long is planned without. */
-const READY_STALL_MS = 15_000;
-/** The same while tiles run: the predicted time of the whole request several times over, but at least this. */
-const RUN_STALL_MS = 4_000;
-const RUN_STALL_FACTOR = 6;
 /** How often one term plans before it gives up. */
 const MAX_ATTEMPTS = 16;
 
@@ -48,18 +47,18 @@ const MAX_ATTEMPTS = 16;
 interface Attempt {
   readonly number: number;
   readonly prepared: PreparedPlan;
-  readonly progress: AttemptProgress;
-  readonly assembler: Assembler;
+  readonly digest: EncodedPlan['digest'];
+  readonly assignment: Assignment;
   readonly tiles: TileReport[];
-  readonly unfinished: Set<PeerId>;
   /** Rejected with the reason when the attempt cannot succeed. */
   readonly outcome: PromiseWithResolvers<void>;
-  readonly ready: PromiseWithResolvers<void>;
-  lastSignMs: number;
+  course: Course;
+  stopTimer: () => void;
 }
 
-/** Ends an attempt but not the term: these peers are left out of the next one. */
+/** Ends an attempt but not the term. */
 class AttemptFailure extends Error {
+  /** Left out of the next attempt. */
   readonly without: readonly PeerId[];
 
   constructor(message: string, without: readonly PeerId[]) {
@@ -71,134 +70,92 @@ class AttemptFailure extends Error {
 export class Coordination {
   readonly #parts: CoordinationParts;
   readonly #request: Propose;
+  readonly #entry: PeerId;
   readonly #signal: AbortSignal;
   readonly #excluded = new Set<PeerId>();
   readonly #lost = new Set<PeerId>();
-  readonly #inputs: Assembler;
-  readonly #inputsComplete = Promise.withResolvers<void>();
   #attempt: Attempt | undefined;
-  #stage: { readonly stage: string; readonly completed: number; readonly total: number } = {
-    stage: 'receiving the input',
-    completed: 0,
-    total: 0,
-  };
+  #stage: Stage = { stage: 'planning', completed: 0, total: 0 };
 
-  constructor(parts: CoordinationParts, request: Propose, signal: AbortSignal) {
+  constructor(parts: CoordinationParts, request: Propose, entry: PeerId, signal: AbortSignal) {
     this.#parts = parts;
     this.#request = request;
+    this.#entry = entry;
     this.#signal = signal;
-    this.#inputs = new Assembler(new Map(request.inputs.map(({ name, type, shape }) => [name, { type, shape }])));
-    this.#inputsComplete.promise.catch(() => undefined);
-    signal.addEventListener('abort', () => this.#fail(toMeshError(signal.reason, 'CANCELLED')), { once: true });
+    const cancel = (): void => this.#attempt?.outcome.reject(toMeshError(signal.reason, 'CANCELLED'));
+    signal.addEventListener('abort', cancel, { once: true });
   }
 
   /** How far the request has come, for the lease's renewals. */
-  get stage(): { readonly stage: string; readonly completed: number; readonly total: number } {
+  get stage(): Stage {
     return this.#stage;
   }
 
-  #fail(error: unknown): void {
-    this.#inputsComplete.reject(error);
-    this.#attempt?.ready.reject(error);
-    this.#attempt?.outcome.reject(error);
-  }
-
-  admits(header: PieceHeader): boolean {
-    if (isAt(TO_COORDINATOR, header)) return this.#inputs.expects(header.tensor);
-    return header.attempt === this.#attempt?.number && this.#attempt.assembler.expects(header.tensor);
-  }
-
-  accept(piece: Piece): void {
-    try {
-      if (isAt(TO_COORDINATOR, piece)) {
-        this.#inputs.add(piece);
-        if (this.#inputs.isComplete) this.#inputsComplete.resolve();
-      } else if (isAt(TO_ASSEMBLER, piece) && piece.attempt === this.#attempt?.number) {
-        this.#attempt.assembler.add(piece);
-        this.#settle(this.#attempt);
-      }
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
   peerLost(peer: PeerId): void {
-    const attempt = this.#attempt;
-    if (!attempt?.prepared.plan.participants.includes(peer)) return;
-    // What a peer has finished and sent is no longer at risk when it leaves.
-    if (attempt.progress.isReady && !attempt.unfinished.has(peer)) return;
-    this.#lost.add(peer);
-    this.#abandon(attempt, new AttemptFailure(`${this.#parts.members.nameOf(peer)} was lost`, [peer]));
+    if (this.#attempt !== undefined) this.#step(this.#attempt, { kind: 'lost', peer });
   }
 
   message(from: PeerId, message: PlanMessage): void {
     const attempt = this.#attempt;
     if (message.attempt !== attempt?.number) return;
-    if (!attempt.prepared.plan.participants.includes(from)) return;
-    attempt.lastSignMs = this.#parts.clock.now();
+    const isParticipant = attempt.course.participants.has(from);
     switch (message.kind) {
-      case 'ready':
-        attempt.progress.markReady(from);
-        if (attempt.progress.isReady) attempt.ready.resolve();
+      case 'lack':
+        if (message.isFeed ? from === this.#entry : isParticipant)
+          void attempt.assignment.sendInFull(from, message.isFeed);
         break;
-      case 'preparing':
-        this.#stage = { stage: 'fetching weights', completed: message.completedBytes, total: message.totalBytes };
+      case 'fed':
+        if (from === this.#entry) this.#step(attempt, { kind: 'fed' });
         break;
-      case 'progress':
-        if (attempt.progress.markDone(from, message.block, message.part, message.computeMs)) {
-          this.#stage = { stage: 'computing', completed: attempt.progress.completed, total: attempt.progress.total };
-        }
-        break;
-      case 'finished':
-        attempt.tiles.push(...parseTileReports(message.report));
-        attempt.unfinished.delete(from);
-        this.#settle(attempt);
-        break;
-      case 'refuse':
       case 'failed':
-        this.#refused(attempt, from, message);
+      case 'refuse':
+        if (isParticipant || from === this.#entry) this.#step(attempt, { ...message, kind: 'failed', peer: from });
+        break;
+      case 'ready':
+      case 'preparing':
+      case 'progress':
+      case 'missed':
+      case 'finished':
+        if (isParticipant) this.#participantSays(attempt, from, message);
         break;
       case 'assign':
+      case 'feed':
       case 'abort':
         break;
     }
   }
 
-  #refused(attempt: Attempt, from: PeerId, message: Extract<PlanMessage, { kind: 'refuse' | 'failed' }>): void {
-    const error = new MeshError(message.code, message.message);
-    const culprit = message.kind === 'failed' ? (message.lostPeer ?? from) : from;
-    // What this peer itself cannot do, no other plan of this peer can do either: another coordinator may.
-    if (message.code === 'STALE_TERM' || culprit === this.#parts.members.self) this.#abandon(attempt, error);
-    else this.#abandon(attempt, new AttemptFailure(error.message, [culprit]));
-  }
-
-  #abandon(attempt: Attempt, error: Error): void {
-    attempt.ready.reject(error);
-    attempt.outcome.reject(error);
-  }
-
-  #settle(attempt: Attempt): void {
-    if (attempt.unfinished.size === 0 && attempt.assembler.isComplete) attempt.outcome.resolve();
+  #participantSays(
+    attempt: Attempt,
+    peer: PeerId,
+    message: PlanMessage & { readonly kind: 'ready' | 'preparing' | 'progress' | 'missed' | 'finished' },
+  ): void {
+    const { ledger } = this.#parts;
+    if (message.kind === 'ready' || message.kind === 'finished') ledger.note([peer], attempt.digest, 'prepared');
+    if (message.kind === 'finished') attempt.tiles.push(...parseTileReports(message.report));
+    if (message.kind === 'preparing') {
+      const { completedBytes, totalBytes } = message;
+      this.#stage = { stage: 'fetching weights', completed: completedBytes, total: totalBytes };
+    }
+    this.#step(attempt, message.kind === 'progress' ? { ...message, peer } : { kind: message.kind, peer });
+    if (message.kind === 'progress' || message.kind === 'finished') {
+      this.#stage = { stage: 'computing', completed: completedTiles(attempt.course), total: attempt.course.total };
+    }
   }
 
   /** @throws MeshError when no answer can be had in this term. */
-  async run(): Promise<Answer> {
-    await this.#inputsComplete.promise;
-    const inputs = this.#inputs.result();
-    const { modelId } = this.#request;
-    this.#stage = { stage: 'planning', completed: 0, total: 0 };
-    const bound = await this.#parts.preparation.bind(modelId, inputs, this.#signal);
+  async run(): Promise<CoordinatorReport> {
+    let isAwaited = false;
     for (let number = 1; number <= MAX_ATTEMPTS; number++) {
       this.#signal.throwIfAborted();
       try {
-        return await this.#try(number, bound, inputs);
+        return await this.#try(number, isAwaited);
       } catch (error) {
         if (!(error instanceof AttemptFailure)) throw error;
-        this.#parts.logger.info(
-          { requestId: this.#request.requestId, attempt: number },
-          `planning again: ${error.message}`,
-        );
+        const { requestId } = this.#request;
+        this.#parts.logger.info({ requestId, attempt: number }, `planning again: ${error.message}`);
         for (const peer of error.without) this.#excluded.add(peer);
+        isAwaited = true;
       }
     }
     throw new MeshError(
@@ -207,190 +164,127 @@ export class Coordination {
     );
   }
 
-  #plan(inputs: ReadonlyMap<string, Tensor>, isCold: boolean): Promise<Uint8Array> {
-    const { members, preparation } = this.#parts;
-    const peers = members.available().filter(({ peer }) => peer === members.self || !this.#excluded.has(peer));
-    const { modelId, parallelism } = this.#request;
-    const specs = new Map([...inputs].map(([name, { type, shape }]) => [name, { type, shape }]));
-    const question = { modelId, inputs: specs, peers, coordinator: members.self, link: GIGABIT, parallelism, isCold };
-    return preparation.planFor(question, this.#signal);
-  }
-
-  async #try(number: number, bound: BoundGraph, inputs: ReadonlyMap<string, Tensor>): Promise<Answer> {
-    const { preparation, clock, logger } = this.#parts;
+  async #try(number: number, isAwaited: boolean): Promise<CoordinatorReport> {
+    const { clock, logger } = this.#parts;
     const beganMs = clock.now();
-    const encoded = await this.#plan(inputs, number > 1 || this.#request.term > 1);
-    const prepared = await preparation.plan(encoded, this.#signal);
-    const attempt = this.#begin(number, prepared);
+    const { encoded, prepared } = await this.#plan(number > 1 || this.#request.term > 1);
+    const attempt = this.#begin(number, encoded, prepared, isAwaited);
     const plannedMs = clock.now();
-    const stopWatching = this.#watch(attempt);
     try {
-      await this.#assign(attempt, encoded);
-      await attempt.ready.promise;
-      attempt.lastSignMs = clock.now();
-      this.#stage = { stage: 'computing', completed: 0, total: attempt.progress.total };
-      const readyMs = clock.now();
-      await Promise.all([this.#sendInputs(attempt, inputs), attempt.outcome.promise]);
-      const spent = { planMs: plannedMs - beganMs, readyMs: readyMs - plannedMs, runMs: clock.now() - readyMs };
-      logger.debug({ requestId: this.#request.requestId, attempt: number, ...spent }, 'answered');
-      return { outputs: this.#outputs(bound, attempt, inputs), report: this.#report(attempt) };
+      await attempt.assignment.assign();
+      this.#step(attempt, { kind: 'assigned' });
+      await attempt.outcome.promise;
+      const { requestId } = this.#request;
+      const { isAwaited } = attempt.assignment;
+      const spent = { planMs: plannedMs - beganMs, runMs: clock.now() - plannedMs, isAwaited };
+      logger.debug({ requestId, attempt: number, ...spent }, 'answered');
+      return coordinatorReport({ ...prepared, tiles: attempt.tiles }, number, [...this.#lost]);
     } catch (error) {
-      await this.#abort(attempt, error instanceof Error ? error.message : 'failed');
+      await attempt.assignment.abort(error instanceof Error ? error.message : 'failed', this.#lost);
       throw error;
     } finally {
-      stopWatching();
+      attempt.stopTimer();
     }
   }
 
-  #begin(number: number, prepared: PreparedPlan): Attempt {
-    const { bound, plan, dataflow } = prepared;
-    const expected = new Map(
-      dataflow.outputs.map(({ tensor }) => [
-        tensor,
-        { type: bound.types.get(tensor)!, shape: bound.shapes.get(tensor) },
-      ]),
-    );
+  /**
+   * The plan for those that are there. One that is cut is the same whoever coordinates, so that all know it after one
+   * request; what runs whole on one peer runs here.
+   */
+  async #plan(isCold: boolean): Promise<{ readonly encoded: EncodedPlan; readonly prepared: PreparedPlan }> {
+    const { members, preparation } = this.#parts;
+    const { self } = members;
+    const peers = members.available().filter(({ peer }) => peer === self || !this.#excluded.has(peer));
+    const { modelId, parallelism } = this.#request;
+    const inputs = new Map(this.#request.inputs.map(({ name, type, shape }) => [name, { type, shape }]));
+    const planFor = async (coordinator: PeerId) => {
+      const question = { modelId, inputs, peers, coordinator, link: GIGABIT, parallelism, isCold };
+      const encoded = await preparation.planFor(question, this.#signal);
+      return { encoded, prepared: await preparation.learn(encoded, this.#signal) };
+    };
+    const anchor = parallelism === 1 ? self : (levelled(peers)[0]?.peer ?? self);
+    const made = await planFor(anchor);
+    return made.prepared.plan.participants.length > 1 || anchor === self ? made : planFor(self);
+  }
+
+  #begin(number: number, encoded: EncodedPlan, prepared: PreparedPlan, mustWait: boolean): Attempt {
+    const { members, plans, ledger, clock } = this.#parts;
+    const { requestId, term, modelId } = this.#request;
+    const { participants } = prepared.plan;
+    const { digest } = encoded;
+    const entry = this.#entry;
+    const isAwaited = mustWait || participants.some((peer) => !ledger.isPrepared(peer, digest));
+    const assignment = new Assignment({
+      plans,
+      ledger,
+      id: { requestId, term, attempt: number },
+      modelId,
+      encoded,
+      participants,
+      entry,
+      isAwaited,
+      signal: this.#signal,
+      onUnreachable: (peer, { code }) => {
+        const message = `${members.nameOf(peer)} cannot be reached`;
+        this.#step(attempt, { kind: 'failed', peer, code, message });
+      },
+    });
     const attempt: Attempt = {
       number,
       prepared,
-      progress: new AttemptProgress(plan),
-      assembler: new Assembler(expected),
+      digest,
+      assignment,
       tiles: [],
-      unfinished: new Set(plan.participants),
       outcome: Promise.withResolvers<void>(),
-      ready: Promise.withResolvers<void>(),
-      lastSignMs: this.#parts.clock.now(),
+      course: beginCourse(prepared.plan, members.self, entry, isAwaited, clock.now()),
+      stopTimer: () => undefined,
     };
     // Whoever waits sees the rejection; nobody waits all the time.
     attempt.outcome.promise.catch(() => undefined);
-    attempt.ready.promise.catch(() => undefined);
     this.#attempt = attempt;
+    this.#watch(attempt);
     return attempt;
   }
 
-  /** Gives up an attempt in which nothing has moved for too long. */
-  #watch(attempt: Attempt): () => void {
-    const { clock, members } = this.#parts;
-    const runStallMs = Math.max(RUN_STALL_MS, RUN_STALL_FACTOR * attempt.prepared.plan.predictedMs);
-    let cancel = (): void => undefined;
-    const look = (): void => {
-      const { progress } = attempt;
-      const limitMs = progress.isReady ? runStallMs : READY_STALL_MS;
-      const leftMs = attempt.lastSignMs + limitMs - clock.now();
-      if (leftMs > 0) {
-        cancel = clock.after(leftMs + 1, look);
-        return;
+  /** Has silence noticed. */
+  #watch(attempt: Attempt): void {
+    const { clock } = this.#parts;
+    attempt.stopTimer = clock.after(Math.max(1, nextTickMs(attempt.course) - clock.now()), () => {
+      this.#step(attempt, { kind: 'tick' });
+      if (attempt.course.phase !== 'ended') this.#watch(attempt);
+    });
+  }
+
+  #step(attempt: Attempt, event: CourseEvent): void {
+    const { members, clock } = this.#parts;
+    const [course, turn] = stepCourse(attempt.course, event, clock.now());
+    attempt.course = course;
+    switch (turn?.kind) {
+      case 'feed':
+        this.#stage = { stage: 'computing', completed: 0, total: course.total };
+        void attempt.assignment.feed();
+        break;
+      case 'done':
+        attempt.outcome.resolve();
+        break;
+      case 'replan': {
+        if (event.kind === 'lost') this.#lost.add(event.peer);
+        const names = turn.without.map((peer) => members.nameOf(peer)).join(', ');
+        attempt.outcome.reject(new AttemptFailure(explain(turn.reason, names), turn.without));
+        break;
       }
-      const late = (progress.isReady ? progress.holdingUp : progress.unready).filter((peer) => peer !== members.self);
-      this.#abandon(
-        attempt,
-        new AttemptFailure(`${late.map((peer) => members.nameOf(peer)).join(', ')} fell silent`, late),
-      );
-    };
-    cancel = clock.after(READY_STALL_MS, look);
-    return () => cancel();
-  }
-
-  async #assign(attempt: Attempt, encoded: Uint8Array): Promise<void> {
-    const { plans } = this.#parts;
-    const { requestId, term, modelId } = this.#request;
-    await Promise.all(
-      attempt.prepared.plan.participants.map((peer) =>
-        plans
-          .send(
-            peer,
-            { kind: 'assign', requestId, term, attempt: attempt.number, modelId, plan: encoded },
-            this.#signal,
-          )
-          .catch((error: unknown) => {
-            throw this.#unreachable(peer, error);
-          }),
-      ),
-    );
-  }
-
-  #unreachable(peer: PeerId, error: unknown): Error {
-    if (this.#signal.aborted || peer === this.#parts.members.self) return toMeshError(error);
-    return new AttemptFailure(`${this.#parts.members.nameOf(peer)} cannot be reached`, [peer]);
-  }
-
-  async #sendInputs(attempt: Attempt, inputs: ReadonlyMap<string, Tensor>): Promise<void> {
-    const { pieces } = this.#parts;
-    const { requestId, term } = this.#request;
-    const { plan, dataflow } = attempt.prepared;
-    const transfers = dataflow.sends.get(COORDINATOR_KEY) ?? [];
-    await Promise.all(
-      transfers.map(async ({ tensor, region, to, block, part }) => {
-        const input = inputs.get(tensor)!;
-        const full = wholeRegion(input.shape);
-        const wanted = region ?? full;
-        const { bytes } = extract(input.type, { region: full, bytes: input.bytes }, wanted);
-        // The kernel takes over what it is fed, and a later attempt needs the input again.
-        const own = bytes === input.bytes ? bytes.slice() : bytes;
-        const peer = plan.participants[to];
-        if (peer === undefined) return;
-        const piece = {
-          requestId,
-          term,
-          attempt: attempt.number,
-          block,
-          part,
-          tensor,
-          type: input.type,
-          region: wanted,
-        };
-        await pieces.send(peer, { ...piece, bytes: own }, this.#signal).catch((error: unknown) => {
-          throw this.#unreachable(peer, error);
-        });
-      }),
-    );
-  }
-
-  async #abort(attempt: Attempt, reason: string): Promise<void> {
-    const { plans } = this.#parts;
-    const { requestId, term } = this.#request;
-    await Promise.allSettled(
-      attempt.prepared.plan.participants
-        .filter((peer) => !this.#lost.has(peer))
-        .map((peer) => plans.send(peer, { kind: 'abort', requestId, term, attempt: attempt.number, reason })),
-    );
-  }
-
-  /** Assembled outputs, and those that are inputs or constants of the graph. */
-  #outputs(bound: BoundGraph, attempt: Attempt, inputs: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
-    const assembled = attempt.assembler.result();
-    const wanted =
-      this.#request.outputs.length === 0 ? bound.graph.outputs.map(({ name }) => name) : this.#request.outputs;
-    return new Map(
-      wanted.map((name) => {
-        const value = assembled.get(name) ?? bound.constants.get(name) ?? inputs.get(name);
-        if (value !== undefined) return [name, value];
-        throw new MeshError('INVALID_INPUT', `the model has no output "${name}"`);
-      }),
-    );
-  }
-
-  #report({ number, prepared, tiles }: Attempt): CoordinatorReport {
-    const { bound, plan } = prepared;
-    const sum = (of: (tile: TileReport) => number): number => tiles.reduce((total, tile) => total + of(tile), 0);
-    return {
-      attempts: number,
-      cut: summariseCut(plan),
-      blocks: blockReports({ bound, plan, tiles }),
-      bytesPeerToPeer: sum((tile) => tile.bytesToPeers),
-      bytesThroughCoordinator: sum((tile) => tile.bytesToCoordinator) + this.#inputBytes(prepared),
-      predictedMs: plan.predictedMs,
-      lostPeers: [...this.#lost],
-    };
-  }
-
-  #inputBytes({ dataflow, plan, bound }: PreparedPlan): number {
-    const transfers = dataflow.sends.get(COORDINATOR_KEY) ?? [];
-    return transfers
-      .filter(({ to }) => plan.participants[to] !== this.#parts.members.self)
-      .reduce((total, { tensor, region }) => {
-        const shape = region === null ? bound.shapes.get(tensor)! : regionShape(region);
-        return total + byteLength(bound.types.get(tensor)!, shape);
-      }, 0);
+      case 'giveUp':
+        attempt.outcome.reject(new MeshError(turn.code, turn.message));
+        break;
+      case undefined:
+        break;
+    }
   }
 }
+
+const explain = (reason: Reason, names: string): string =>
+  typeof reason === 'object'
+    ? reason.message
+    : reason === 'missed pieces'
+      ? 'pieces came before their plan and were not kept'
+      : `${names} ${reason}`;

@@ -1,13 +1,11 @@
-/** The coordinator's desk: accepts or declines proposals, keeps the leases it holds alive, hands answers to the entry. */
+/** The coordinator's desk: accepts or declines proposals, keeps the leases it holds alive, and reports to the entry. */
 import type { ElectionMessage, Propose } from '../../protocols/election/messages.ts';
-import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import { createFence, type Fence } from '../core/election/fence.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
-import { wholeRegion } from '../core/geometry/region.ts';
 import { asPeerId, type PeerId, type RequestId } from '../core/ids.ts';
-import { Coordination, type Answer, type CoordinationParts } from './coordination.ts';
-import { TO_ENTRY } from './piece-address.ts';
+import { Coordination, type CoordinationParts } from './coordination.ts';
 import type { MessageChannel, ModelAccess } from './ports.ts';
+import type { CoordinatorReport } from './run-report.ts';
 
 export interface CoordinatorParts extends CoordinationParts {
   readonly elections: MessageChannel<ElectionMessage>;
@@ -66,19 +64,6 @@ export class Coordinator {
     return this.#desks.size;
   }
 
-  admits(header: PieceHeader): boolean {
-    return this.#deskOf(header)?.coordination.admits(header) ?? false;
-  }
-
-  accept(piece: Piece): void {
-    this.#deskOf(piece)?.coordination.accept(piece);
-  }
-
-  #deskOf({ requestId, term }: { readonly requestId: RequestId; readonly term: number }): Desk | undefined {
-    const desk = this.#desks.get(requestId);
-    return desk?.request.term === term ? desk : undefined;
-  }
-
   #cancel(from: PeerId, requestId: RequestId, term: number): void {
     const desk = this.#desks.get(requestId);
     if (desk?.entry === from && desk.request.term <= term) {
@@ -87,6 +72,7 @@ export class Coordinator {
   }
 
   #peerLost(peer: PeerId): void {
+    this.#parts.ledger.forget(peer);
     for (const desk of this.#desks.values()) {
       if (desk.entry === peer) desk.abort.abort(new MeshError('CANCELLED', 'the entry was lost'));
       else desk.coordination.peerLost(peer);
@@ -117,13 +103,13 @@ export class Coordinator {
     }
     if (entry !== this.#parts.members.self) this.#parts.models.noteHolder(request.modelId, entry);
     const abort = new AbortController();
-    const coordination = new Coordination(this.#parts, request, abort.signal);
+    const coordination = new Coordination(this.#parts, request, entry, abort.signal);
     const desk: Desk = { request, entry, abort, coordination };
     this.#desks.set(requestId, desk);
     const stopRenewing = this.#keepLease(desk);
     try {
       await this.#tell(entry, { kind: 'accept', requestId, term, leaseMs: LEASE_MS });
-      await this.#deliver(desk, await coordination.run());
+      await this.#complete(desk, await coordination.run());
     } catch (error) {
       if (!abort.signal.aborted) await this.#report(desk, toMeshError(error));
     } finally {
@@ -150,18 +136,10 @@ export class Coordinator {
     };
   }
 
-  async #deliver({ request, entry, abort }: Desk, { outputs, report }: Answer): Promise<void> {
+  async #complete({ request, entry }: Desk, report: CoordinatorReport): Promise<void> {
     const { requestId, term } = request;
-    const { pieces } = this.#parts;
-    await Promise.all(
-      [...outputs].map(([tensor, { type, shape, bytes }]) => {
-        const address = { requestId, term, attempt: 1, ...TO_ENTRY, tensor, type };
-        return pieces.send(entry, { ...address, region: wholeRegion(shape), bytes }, abort.signal);
-      }),
-    );
-    const specs = [...outputs].map(([name, { type, shape }]) => ({ name, type, shape }));
     const encoded = new TextEncoder().encode(JSON.stringify(report));
-    await this.#tell(entry, { kind: 'complete', requestId, term, outputs: specs, report: encoded });
+    await this.#tell(entry, { kind: 'complete', requestId, term, report: encoded });
   }
 
   async #report({ request, entry }: Desk, failure: MeshError): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import type { Complete, ElectionMessage } from '../../protocols/election/messages.ts';
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
+import type { Feed } from '../../protocols/plan/messages.ts';
 import {
   beginEntry,
   nextTickMs,
@@ -14,23 +15,17 @@ import {
 } from '../core/election/entry.ts';
 import { rankCandidates } from '../core/election/rendezvous.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
-import { wholeRegion } from '../core/geometry/region.ts';
 import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
 import type { Tensor } from '../core/tensor/tensor.ts';
-import type { Logger } from '../observability/logger.ts';
-import { Assembler } from './assembler.ts';
-import { isAt, TO_COORDINATOR, TO_ENTRY } from './piece-address.ts';
-import type { Clock, MemberDirectory, MemberProfile, MessageChannel, PieceChannel } from './ports.ts';
+import { Feeding, type FeedingParts } from './feeding.ts';
+import type { Clock, MemberProfile, MessageChannel } from './ports.ts';
 import { RecentMap } from './recent-map.ts';
 import { parseCoordinatorReport } from './run-report.ts';
 
-export interface EntryParts {
-  readonly members: MemberDirectory;
+export interface EntryParts extends FeedingParts {
   readonly elections: MessageChannel<ElectionMessage>;
-  readonly pieces: PieceChannel;
   readonly clock: Clock;
-  readonly logger: Logger;
   /** Requests in hand at a time; further ones are refused. */
   readonly maxRequests: number;
 }
@@ -68,8 +63,8 @@ interface Desk {
   readonly done: PromiseWithResolvers<EntryResult>;
   readonly lost: Set<PeerId>;
   state: EntryState;
-  /** Outputs of the current term; pieces may arrive before the message that says what they are, and after. */
-  early: Piece[];
+  readonly feeding: Feeding;
+  /** The coordinator's word that all is computed. */
   complete: Complete | undefined;
   stopTimer: () => void;
 }
@@ -85,9 +80,12 @@ export class Entry {
   }
 
   start(): void {
-    const { elections, members } = this.#parts;
+    const { elections, plans, members } = this.#parts;
     this.#unsubscribe.push(
       elections.onMessage((from, message) => this.#message(from, message)),
+      plans.onMessage((from, message) => {
+        if (message.kind === 'feed') this.#feed(from, message);
+      }),
       members.onLost((peer) =>
         this.#each((desk) => {
           if (desk.state.phase.kind !== 'ended' && 'peer' in desk.state.phase && desk.state.phase.peer === peer)
@@ -150,7 +148,7 @@ export class Entry {
       done: Promise.withResolvers<EntryResult>(),
       lost: new Set(),
       state: first[0],
-      early: [],
+      feeding: new Feeding(this.#parts, request.inputs, () => this.#moved(desk)),
       complete: undefined,
       stopTimer: () => undefined,
     };
@@ -163,6 +161,7 @@ export class Entry {
     } finally {
       request.signal.removeEventListener('abort', cancel);
       desk.stopTimer();
+      desk.feeding.reset();
       this.#desks.delete(request.requestId);
     }
   }
@@ -182,7 +181,7 @@ export class Entry {
     for (const effect of effects) {
       switch (effect.kind) {
         case 'propose':
-          desk.early = [];
+          desk.feeding.reset();
           desk.complete = undefined;
           void this.#propose(desk, effect.peer, effect.term, effect.remainingMs);
           break;
@@ -221,7 +220,6 @@ export class Entry {
       parallelism,
       deadlineMs,
       inputs: specs,
-      outputs: [],
     });
     if (!isSent) this.#step(desk, { kind: 'peerLost', peer });
   }
@@ -235,7 +233,7 @@ export class Entry {
         this.#step(desk, { kind: 'accepted', peer: from, term, leaseMs: message.leaseMs });
         if (!this.#isLive(desk, from, term)) break;
         desk.request.onProgress?.('coordinator elected', 0, 0, from);
-        void this.#sendInputs(desk, from, term);
+        desk.feeding.follow(from);
         break;
       case 'decline':
         this.#step(desk, { kind: 'declined', peer: from, term, failure: message });
@@ -248,7 +246,7 @@ export class Entry {
       case 'complete':
         if (this.#isLive(desk, from, term)) {
           desk.complete = message;
-          this.#tryComplete(desk, from);
+          this.#moved(desk);
         }
         break;
       case 'fail':
@@ -264,50 +262,41 @@ export class Entry {
     return state.phase.kind === 'running' && state.phase.peer === peer && state.term === term;
   }
 
-  async #sendInputs(desk: Desk, peer: PeerId, term: number): Promise<void> {
-    const { requestId, inputs } = desk.request;
-    try {
-      await Promise.all(
-        [...inputs].map(([tensor, { type, shape, bytes }]) => {
-          const address = { requestId, term, attempt: 1, ...TO_COORDINATOR, tensor, type };
-          return this.#parts.pieces.send(peer, { ...address, region: wholeRegion(shape), bytes });
-        }),
-      );
-    } catch (error) {
-      this.#parts.logger.debug({ peer, code: toMeshError(error).code }, 'could not send the input');
-      if (this.#isLive(desk, peer, term)) this.#step(desk, { kind: 'peerLost', peer });
-    }
+  #feed(from: PeerId, feed: Feed): void {
+    const desk = this.#desks.get(feed.requestId);
+    if (desk === undefined || desk.state.term !== feed.term) return;
+    const { phase } = desk.state;
+    if ((phase.kind === 'running' || phase.kind === 'proposing') && phase.peer === from) desk.feeding.offer(feed);
   }
 
   admits(from: PeerId, header: PieceHeader): boolean {
-    const desk = this.#desks.get(header.requestId);
-    return desk !== undefined && isAt(TO_ENTRY, header) && this.#isLive(desk, from, header.term);
+    return this.#desks.get(header.requestId)?.feeding.admits(from, header) ?? false;
   }
 
   accept(from: PeerId, piece: Piece): void {
-    const desk = this.#desks.get(piece.requestId);
-    if (desk === undefined || !this.#isLive(desk, from, piece.term)) return;
-    desk.early.push(piece);
-    this.#tryComplete(desk, from);
+    this.#desks.get(piece.requestId)?.feeding.accept(from, piece);
   }
 
-  /** Ends the request once both the message and all the pieces it names are here. */
-  #tryComplete(desk: Desk, from: PeerId): void {
-    const { complete, early } = desk;
-    if (complete === undefined) return;
-    const names = new Set(early.map((piece) => piece.tensor));
-    if (!complete.outputs.every(({ name }) => names.has(name))) return;
-    this.#step(desk, { kind: 'completed', peer: from, term: complete.term, result: complete });
+  /** Ends the request once both the coordinator's word and all outputs are here. */
+  #moved(desk: Desk): void {
+    const { complete, feeding, state } = desk;
+    if (complete === undefined || state.phase.kind !== 'running') return;
+    const { peer } = state.phase;
+    // The coordinator has nothing more to renew, while large outputs may still be on their way.
+    this.#step(desk, { kind: 'renewed', peer, term: complete.term });
+    if (feeding.handover?.isComplete !== true) return;
+    this.#step(desk, { kind: 'completed', peer, term: complete.term, result: complete });
   }
 
   #deliver(desk: Desk, coordinator: PeerId, term: number, complete: Complete): void {
     const { members, clock } = this.#parts;
-    const { request, early, lost, startedMs } = desk;
+    const { request, feeding, lost, startedMs } = desk;
     try {
-      const outputs = new Assembler(new Map(complete.outputs.map(({ name, type, shape }) => [name, { type, shape }])));
-      for (const piece of early) outputs.add(piece);
+      const { handover } = feeding;
       const report = parseCoordinatorReport(complete.report);
-      if (report === undefined) throw new MeshError('INVALID_MESSAGE', 'the coordinator sent no readable report');
+      if (report === undefined || handover === undefined) {
+        throw new MeshError('INVALID_MESSAGE', 'the coordinator sent no readable report');
+      }
       const { requestId, model, modelId } = request;
       const lostPeers = [...new Set([...lost, ...report.lostPeers])];
       const elapsedMs = clock.now() - startedMs;
@@ -315,8 +304,9 @@ export class Entry {
       const named = new Set([coordinator, members.self, ...computing, ...lostPeers]);
       const names = Object.fromEntries([...named].map((peer) => [peer, members.nameOf(peer)]));
       const parties = { coordinator, entry: members.self, names, term, lostPeers };
-      const full = { ...report, model, modelId, ...parties, elapsedMs };
-      desk.done.resolve({ requestId, outputs: outputs.result(), report: full });
+      const bytesThroughEntry = report.bytesThroughEntry + handover.bytesSent;
+      const full = { ...report, model, modelId, ...parties, elapsedMs, bytesThroughEntry };
+      desk.done.resolve({ requestId, outputs: handover.outputs(), report: full });
     } catch (error) {
       desk.done.reject(toMeshError(error));
     }

@@ -6,21 +6,16 @@ import type { Piece } from '../../protocols/pieces/messages.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import { copyBox, extract } from '../core/geometry/copy.ts';
 import { describe, regionShape, wholeRegion, type Region } from '../core/geometry/region.ts';
-import type { PeerId, RequestId } from '../core/ids.ts';
-import { COORDINATOR, taskKey, type TileTask, type Transfer } from '../core/plan/dataflow.ts';
+import type { PeerId } from '../core/ids.ts';
+import { ENTRY, taskKey, type TileTask, type Transfer } from '../core/plan/dataflow.ts';
 import type { WeightSlice } from '../core/program/program.ts';
 import { ELEMENT_BYTES } from '../core/tensor/data-type.ts';
 import { byteLength, strides, zeros, type Tensor } from '../core/tensor/tensor.ts';
-import type { ByteRange, ModelAccess, PieceChannel } from './ports.ts';
+import type { AttemptId } from './attempt-id.ts';
+import type { ByteRange, Clock, ModelAccess, PieceChannel } from './ports.ts';
 import type { PreparedPlan } from './preparation.ts';
 import type { ProgramShelf } from './program-shelf.ts';
-
-/** Which attempt at which request. */
-export interface AttemptId {
-  readonly requestId: RequestId;
-  readonly term: number;
-  readonly attempt: number;
-}
+import { sendPiece } from './send-piece.ts';
 
 /** What one tile cost. */
 export interface TileReport {
@@ -30,17 +25,19 @@ export interface TileReport {
   /** Bytes of input that came from other peers. */
   readonly haloBytes: number;
   readonly bytesToPeers: number;
-  readonly bytesToCoordinator: number;
+  readonly bytesToEntry: number;
 }
 
 export interface ExecutionSetup {
   readonly id: AttemptId;
   readonly self: PeerId;
-  readonly coordinator: PeerId;
+  /** Wants the outputs. */
+  readonly entry: PeerId;
   readonly prepared: PreparedPlan;
   readonly shelf: ProgramShelf;
   readonly models: ModelAccess;
   readonly pieces: PieceChannel;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onTile: (report: TileReport) => void;
 }
@@ -51,6 +48,9 @@ function byteRange({ type, shape, offset, region }: WeightSlice): ByteRange {
   const rows = region[0] ?? { start: 0, end: 1 };
   return { offset: offset + rows.start * rowBytes, length: (rows.end - rows.start) * rowBytes };
 }
+
+/** A tile that takes longer than this is taken to hang. */
+const LONGEST_TILE_MS = 60_000;
 
 /** A tile that waits for its inputs. */
 interface Waiting {
@@ -66,21 +66,25 @@ const needKey = (tensor: string, region: Region | null): string =>
 
 export class Execution {
   readonly #setup: ExecutionSetup;
+  readonly #tasks: readonly TileTask[];
   readonly #waiting = new Map<string, Waiting>();
   readonly #done: TileReport[] = [];
+  readonly #programs = Promise.withResolvers<void>();
   #tilesLeft: number;
+  #tilesAtWork = 0;
+  #lastStartMs = 0;
   #giveBack = (): void => undefined;
   readonly #finished = Promise.withResolvers<readonly TileReport[]>();
 
   constructor(setup: ExecutionSetup) {
     this.#setup = setup;
     const me = setup.prepared.plan.participants.indexOf(setup.self);
-    const mine = setup.prepared.dataflow.tasks.filter((task) => task.participant === me);
-    for (const task of mine) {
+    this.#tasks = setup.prepared.dataflow.tasks.filter((task) => task.participant === me);
+    for (const task of this.#tasks) {
       const missing = new Set(task.needs.map((need) => needKey(need.tensor, need.region)));
       this.#waiting.set(taskKey(task.block, task.part), { task, feeds: new Map(), missing, haloBytes: 0 });
     }
-    this.#tilesLeft = mine.length;
+    this.#tilesLeft = this.#tasks.length;
     // Nobody may be waiting yet when it fails.
     this.#finished.promise.catch(() => undefined);
     const cancel = (): void => this.#finished.reject(toMeshError(setup.signal.reason, 'CANCELLED'));
@@ -88,22 +92,24 @@ export class Execution {
     else setup.signal.addEventListener('abort', cancel, { once: true });
   }
 
-  get id(): AttemptId {
-    return this.#setup.id;
-  }
-
   /** Resolves when all tiles are computed and all pieces handed to the network. */
   get finished(): Promise<readonly TileReport[]> {
     return this.#finished.promise;
   }
 
-  /** Weights and programs of all tiles. @throws MeshError of the model store and the kernel. */
+  /** Whether a tile is being computed or its result is on its way to others. */
+  get isComputing(): boolean {
+    return this.#tilesAtWork > 0 && this.#setup.clock.now() - this.#lastStartMs < LONGEST_TILE_MS;
+  }
+
+  /** Weights and programs of all tiles; those whose inputs are here already then run. @throws MeshError of the model store and the kernel. */
   async prepare(onProgress: (completedBytes: number, totalBytes: number) => void): Promise<void> {
     const { shelf, models, prepared, signal } = this.#setup;
-    const programs = [...this.#waiting.values()].map(({ task }) => task.tile.program);
+    const programs = this.#tasks.map(({ tile }) => tile.program);
     const ranges = programs.flatMap((program) => [...program.weights.values()].map(byteRange));
     const weights = await models.weights(prepared.plan.modelId, ranges, signal, onProgress);
     this.#giveBack = await shelf.take(programs, weights, signal);
+    this.#programs.resolve();
     if (this.#tilesLeft === 0) this.#finished.resolve([]);
   }
 
@@ -156,7 +162,10 @@ export class Execution {
   }
 
   async #run({ task, feeds, haloBytes }: Waiting): Promise<void> {
-    const { shelf, signal, onTile } = this.#setup;
+    const { shelf, signal, onTile, clock } = this.#setup;
+    await this.#programs.promise;
+    this.#tilesAtWork += 1;
+    this.#lastStartMs = clock.now();
     // Parameters belong to the plan, which outlives this run; the kernel takes over what it is given.
     const parameters = [...task.tile.parameters].map(
       ([name, value]) => [name, { ...value, bytes: value.bytes.slice() }] as const,
@@ -165,6 +174,7 @@ export class Execution {
     const sent = await this.#send(task, run.outputs);
     const report = { block: task.block, part: task.part, computeMs: run.computeMs, haloBytes, ...sent };
     this.#done.push(report);
+    this.#tilesAtWork -= 1;
     onTile(report);
     this.#tilesLeft -= 1;
     if (this.#tilesLeft === 0) this.#finished.resolve(this.#done);
@@ -173,28 +183,28 @@ export class Execution {
   async #send(
     task: TileTask,
     outputs: ReadonlyMap<string, Tensor>,
-  ): Promise<{ readonly bytesToPeers: number; readonly bytesToCoordinator: number }> {
-    const { prepared, self, coordinator, id, pieces, signal } = this.#setup;
+  ): Promise<{ readonly bytesToPeers: number; readonly bytesToEntry: number }> {
+    const { prepared, self, entry, id, pieces, signal } = this.#setup;
     const transfers = prepared.dataflow.sends.get(taskKey(task.block, task.part)) ?? [];
     let bytesToPeers = 0;
-    let bytesToCoordinator = 0;
+    let bytesToEntry = 0;
     const local: (() => void)[] = [];
     const remote: Promise<void>[] = [];
     for (const transfer of transfers) {
       const piece = this.#piece(task, transfer, outputs);
-      const to = transfer.to === COORDINATOR ? coordinator : prepared.plan.participants[transfer.to]!;
-      if (to === self && transfer.to !== COORDINATOR) {
+      const to = transfer.to === ENTRY ? entry : prepared.plan.participants[transfer.to]!;
+      if (to === self && transfer.to !== ENTRY) {
         local.push(() => this.#take(piece, false, 0));
         continue;
       }
-      if (to !== self && transfer.to === COORDINATOR) bytesToCoordinator += piece.bytes.byteLength;
+      if (to !== self && transfer.to === ENTRY) bytesToEntry += piece.bytes.byteLength;
       else if (to !== self) bytesToPeers += piece.bytes.byteLength;
-      remote.push(pieces.send(to, { ...id, ...piece }, signal).catch((error: unknown) => blame(error, to)));
+      remote.push(sendPiece(pieces, to, { ...id, ...piece }, signal));
     }
     // What others wait for goes first; what stays here is taken in while it is on its way.
     for (const take of local) take();
     await Promise.all(remote);
-    return { bytesToPeers, bytesToCoordinator };
+    return { bytesToPeers, bytesToEntry };
   }
 
   #piece(
@@ -209,10 +219,4 @@ export class Execution {
     const { bytes } = extract(output.type, { region: held, bytes: output.bytes }, wanted);
     return { block, part, tensor, type: output.type, region: wanted, bytes };
   }
-}
-
-/** Rethrows a failed send naming the peer it was meant for. */
-function blame(error: unknown, peer: PeerId): never {
-  const failure = toMeshError(error);
-  throw new MeshError(failure.code, failure.message, { cause: error, details: { ...failure.details, lostPeer: peer } });
 }

@@ -4,7 +4,9 @@ import type { PlanMessage } from '../../protocols/plan/messages.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Coordinator } from './coordinator.ts';
 import { Entry } from './entry.ts';
-import { isAt, TO_ASSEMBLER, TO_COORDINATOR, TO_ENTRY } from './piece-address.ts';
+import { EARLY_DEFAULTS, type EarlyLimits } from './early-pieces.ts';
+import { isAt, TO_ENTRY } from './piece-address.ts';
+import { PlanLedger } from './plan-ledger.ts';
 import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
 import type { Planner } from './plan-thread.ts';
 import { Preparation } from './preparation.ts';
@@ -22,6 +24,8 @@ export interface PeerActorsParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxRequests: number;
+  /** What is kept of pieces that come before their plan. */
+  readonly earlyLimits?: EarlyLimits;
 }
 
 /** A coordinator's participants may each have a request of their own in hand. */
@@ -35,14 +39,22 @@ export class PeerActors {
   #stopListening = (): void => undefined;
 
   constructor(parts: PeerActorsParts) {
-    const { logger, plans, maxRequests } = parts;
+    const { logger, plans, maxRequests, earlyLimits = EARLY_DEFAULTS } = parts;
     const preparation = new Preparation(parts.models, parts.planner);
-    this.entry = new Entry({ ...parts, logger: logger.child({ actor: 'entry' }) });
-    this.coordinator = new Coordinator({ ...parts, preparation, logger: logger.child({ actor: 'coordinator' }) });
+    const ledger = new PlanLedger();
+    this.entry = new Entry({ ...parts, preparation, logger: logger.child({ actor: 'entry' }) });
+    this.coordinator = new Coordinator({
+      ...parts,
+      preparation,
+      ledger,
+      logger: logger.child({ actor: 'coordinator' }),
+    });
     this.worker = new Worker({
       ...parts,
       channel: plans,
       preparation,
+      ledger,
+      earlyLimits,
       logger: logger.child({ actor: 'worker' }),
       maxExecutions: maxRequests * EXECUTIONS_PER_REQUEST,
     });
@@ -57,12 +69,10 @@ export class PeerActors {
   start(): void {
     this.#pieces.admit = (from, header) => {
       if (isAt(TO_ENTRY, header)) return this.entry.admits(from, header);
-      if (isAt(TO_COORDINATOR, header) || isAt(TO_ASSEMBLER, header)) return this.coordinator.admits(header);
-      return this.worker.admits(header);
+      return this.worker.admits(from, header);
     };
     this.#stopListening = this.#pieces.onPiece((from, piece) => {
       if (isAt(TO_ENTRY, piece)) this.entry.accept(from, piece);
-      else if (isAt(TO_COORDINATOR, piece) || isAt(TO_ASSEMBLER, piece)) this.coordinator.accept(piece);
       else this.worker.accept(from, piece);
     });
     this.worker.start();

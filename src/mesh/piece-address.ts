@@ -1,5 +1,4 @@
-/** Where pieces go: to a part of a block, or to one of the three stations outside the plan. */
-import { FOR_ASSEMBLER } from '../../protocols/pieces/constants.ts';
+/** Where pieces go: to a part of a block, or to the station outside the plan. */
 import { ASSEMBLY_BLOCK } from '../core/plan/dataflow.ts';
 
 export interface PieceAddress {
@@ -7,12 +6,8 @@ export interface PieceAddress {
   readonly part: number;
 }
 
-/** Outputs of the network, at the coordinator. */
-export const TO_ASSEMBLER: PieceAddress = { block: ASSEMBLY_BLOCK, part: 0 };
-/** Inputs of the request, at the coordinator. */
-export const TO_COORDINATOR: PieceAddress = { block: FOR_ASSEMBLER, part: 1 };
-/** The answer, at the entry. */
-export const TO_ENTRY: PieceAddress = { block: FOR_ASSEMBLER, part: 2 };
+/** Outputs of the network, at the entry. */
+export const TO_ENTRY: PieceAddress = { block: ASSEMBLY_BLOCK, part: 0 };
 
 export const isAt = (address: PieceAddress, { block, part }: PieceAddress): boolean =>
   address.block === block && address.part === part;

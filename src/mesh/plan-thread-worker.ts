@@ -4,6 +4,7 @@ import { toMeshError } from '../core/errors.ts';
 import { bindGraph } from '../core/graph/bind.ts';
 import type { Graph } from '../core/graph/graph.ts';
 import type { ModelId } from '../core/ids.ts';
+import { encodePlan } from '../core/plan/encode.ts';
 import { planRequest } from '../core/plan/planner.ts';
 import type { PlanCall, PlanReply } from './plan-thread.ts';
 
@@ -13,7 +14,7 @@ function answer({ call, graph, inputs, ...question }: PlanCall): PlanReply {
   try {
     if (graph !== undefined) graphs.set(question.modelId, graph);
     const bound = bindGraph(graphs.get(question.modelId)!, inputs);
-    return { call, plan: new TextEncoder().encode(JSON.stringify(planRequest({ ...question, bound }))) };
+    return { call, plan: encodePlan(planRequest({ ...question, bound })) };
   } catch (error) {
     const { code, message } = toMeshError(error);
     return { call, code, message };

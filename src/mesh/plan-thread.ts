@@ -14,7 +14,7 @@ export type PlanQuestion = Omit<PlanRequest, 'bound'> & { readonly inputs: Reado
 /** Makes plans. */
 export interface Planner {
   /**
-   * The plan for a request, as JSON in UTF-8.
+   * The plan for a request, encoded as it crosses the wire.
    * @throws MeshError UNAVAILABLE, INVALID_INPUT.
    */
   plan(question: PlanQuestion, graph: Graph): Promise<Uint8Array>;

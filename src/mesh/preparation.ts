@@ -1,12 +1,14 @@
-/** Graphs bound to shapes and dataflows derived from plans, kept for the next request that has the same. */
+/** Graphs bound to shapes, plans, and dataflows derived from them, kept for the next request that has the same. */
+import { createHash } from 'node:crypto';
 import type { BoundGraph, InputSpec } from '../core/graph/bind.ts';
 import { bindGraph } from '../core/graph/bind.ts';
-import type { ModelId } from '../core/ids.ts';
+import { MeshError } from '../core/errors.ts';
+import type { ModelId, PlanDigest } from '../core/ids.ts';
 import { deriveDataflow, type Dataflow } from '../core/plan/dataflow.ts';
+import { decodePlan } from '../core/plan/encode.ts';
 import { levelled } from '../core/plan/planner.ts';
 import type { Plan } from '../core/plan/plan.ts';
-import { checkPlan, parsePlan } from '../core/plan/validate.ts';
-import { MeshError } from '../core/errors.ts';
+import { checkPlan } from '../core/plan/validate.ts';
 import type { Planner, PlanQuestion } from './plan-thread.ts';
 import type { ModelAccess } from './ports.ts';
 import { RecentMap } from './recent-map.ts';
@@ -14,11 +16,19 @@ import { RecentMap } from './recent-map.ts';
 /** How many of each are kept; the ones used longest ago go first. */
 const KEPT = 64;
 
+/** A plan as it crosses the wire. */
+export interface EncodedPlan {
+  readonly digest: PlanDigest;
+  readonly bytes: Uint8Array;
+}
+
 export interface PreparedPlan {
   readonly bound: BoundGraph;
   readonly plan: Plan;
   readonly dataflow: Dataflow;
 }
+
+const digestOf = (bytes: Uint8Array): PlanDigest => createHash('sha256').update(bytes).digest('hex') as PlanDigest;
 
 const describeInputs = (inputs: ReadonlyMap<string, InputSpec>): string =>
   JSON.stringify([...inputs].map(([name, { type, shape }]) => [name, type, shape]).sort());
@@ -27,16 +37,16 @@ export class Preparation {
   readonly #models: ModelAccess;
   readonly #planner: Planner;
   readonly #bound = new RecentMap<string, BoundGraph>(KEPT);
-  readonly #plans = new RecentMap<string, PreparedPlan>(KEPT);
-  readonly #encoded = new RecentMap<string, Uint8Array>(KEPT);
+  readonly #plans = new RecentMap<PlanDigest, PreparedPlan>(KEPT);
+  /** By what was asked of the planner. */
+  readonly #encoded = new RecentMap<string, EncodedPlan>(KEPT);
 
   constructor(models: ModelAccess, planner: Planner) {
     this.#models = models;
     this.#planner = planner;
   }
 
-  /** @throws MeshError MODEL_NOT_FOUND, INVALID_INPUT. */
-  async bind(id: ModelId, inputs: ReadonlyMap<string, InputSpec>, signal: AbortSignal): Promise<BoundGraph> {
+  async #bind(id: ModelId, inputs: ReadonlyMap<string, InputSpec>, signal: AbortSignal): Promise<BoundGraph> {
     const key = `${id}${describeInputs(inputs)}`;
     const known = this.#bound.get(key);
     if (known !== undefined) return known;
@@ -45,8 +55,11 @@ export class Preparation {
     return bound;
   }
 
-  /** The plan for a request, made anew only when who takes part has changed. Encoded as it is sent. */
-  async planFor(question: PlanQuestion, signal: AbortSignal): Promise<Uint8Array> {
+  /**
+   * The plan for a request, made anew only when who takes part has changed.
+   * @throws MeshError MODEL_NOT_FOUND, INVALID_INPUT, UNAVAILABLE.
+   */
+  async planFor(question: PlanQuestion, signal: AbortSignal): Promise<EncodedPlan> {
     const { modelId, coordinator, link, parallelism, inputs, isCold = false } = question;
     const peers = levelled(question.peers).map((profile) => [
       profile.peer,
@@ -56,29 +69,30 @@ export class Preparation {
     const key = JSON.stringify([modelId, describeInputs(inputs), peers, coordinator, link, parallelism, isCold]);
     const known = this.#encoded.get(key);
     if (known !== undefined) return known;
-    const encoded = await this.#planner.plan(question, await this.#models.graph(modelId, signal));
+    const bytes = await this.#planner.plan(question, await this.#models.graph(modelId, signal));
+    const encoded = { digest: digestOf(bytes), bytes };
     this.#encoded.set(key, encoded);
     return encoded;
   }
 
-  /** A plan as it came over the wire: parsed, checked against the graph, its dataflow derived. */
-  async plan(encoded: Uint8Array, signal: AbortSignal): Promise<PreparedPlan> {
-    const text = new TextDecoder().decode(encoded);
-    const known = this.#plans.get(text);
+  /** A plan that was learnt before and is still kept. */
+  known(digest: PlanDigest): PreparedPlan | undefined {
+    return this.#plans.get(digest);
+  }
+
+  /**
+   * Takes in a plan: checked against its digest and its graph, its dataflow derived.
+   * @throws MeshError INVALID_MESSAGE, MODEL_NOT_FOUND, INVALID_INPUT.
+   */
+  async learn({ digest, bytes }: EncodedPlan, signal: AbortSignal): Promise<PreparedPlan> {
+    const known = this.known(digest);
     if (known !== undefined) return known;
-    const plan = parsePlan(parseJson(text));
-    const bound = await this.bind(plan.modelId, new Map(Object.entries(plan.inputs)), signal);
+    if (digestOf(bytes) !== digest) throw new MeshError('INVALID_MESSAGE', 'a plan came under the digest of another');
+    const plan = decodePlan(bytes);
+    const bound = await this.#bind(plan.modelId, new Map(Object.entries(plan.inputs)), signal);
     checkPlan(bound, plan);
     const prepared = { bound, plan, dataflow: deriveDataflow(bound, plan) };
-    this.#plans.set(text, prepared);
+    this.#plans.set(digest, prepared);
     return prepared;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new MeshError('INVALID_MESSAGE', 'not a valid plan: it is not JSON', { cause });
   }
 }

@@ -1,6 +1,7 @@
 /** The account of a finished request, from its plan and what the participants reported. */
 import { describe } from '../core/geometry/region.ts';
 import { describeCut, type Plan } from '../core/plan/plan.ts';
+import type { PeerId } from '../core/ids.ts';
 import type { BoundGraph } from '../core/graph/bind.ts';
 import type { BlockReport, RunReport } from '../core/report.ts';
 import type { TileReport } from './execution.ts';
@@ -11,13 +12,28 @@ export interface RunFacts {
   readonly tiles: readonly TileReport[];
 }
 
-/** What of a report the coordinator knows; the entry adds the rest. */
+/** What of a report the coordinator knows; the entry adds the rest, what it sent itself included. */
 export type CoordinatorReport = Pick<
   RunReport,
-  'attempts' | 'cut' | 'blocks' | 'bytesPeerToPeer' | 'bytesThroughCoordinator' | 'predictedMs' | 'lostPeers'
+  'attempts' | 'cut' | 'blocks' | 'bytesPeerToPeer' | 'bytesThroughEntry' | 'predictedMs' | 'lostPeers'
 >;
 
-export function blockReports({ bound, plan, tiles }: RunFacts): BlockReport[] {
+/** @param lostPeers peers lost while this coordinator had the request. */
+export function coordinatorReport(facts: RunFacts, attempts: number, lostPeers: readonly PeerId[]): CoordinatorReport {
+  const { plan, tiles } = facts;
+  const sum = (of: (tile: TileReport) => number): number => tiles.reduce((total, tile) => total + of(tile), 0);
+  return {
+    attempts,
+    cut: summariseCut(plan),
+    blocks: blockReports(facts),
+    bytesPeerToPeer: sum((tile) => tile.bytesToPeers),
+    bytesThroughEntry: sum((tile) => tile.bytesToEntry),
+    predictedMs: plan.predictedMs,
+    lostPeers,
+  };
+}
+
+function blockReports({ bound, plan, tiles }: RunFacts): BlockReport[] {
   return plan.blocks.map((block, index) => ({
     nodes: bound.steps.slice(block.first, block.last + 1).map((step) => step.node.name),
     cut: describeCut(block.cut),
@@ -35,7 +51,7 @@ export function blockReports({ bound, plan, tiles }: RunFacts): BlockReport[] {
   }));
 }
 
-export function summariseCut(plan: Plan): string {
+function summariseCut(plan: Plan): string {
   const { blocks, participants } = plan;
   if (participants.length === 1) return 'whole on one peer';
   const cuts = new Set(blocks.map((block) => describeCut(block.cut)));
@@ -50,9 +66,7 @@ export function parseTileReports(encoded: Uint8Array): TileReport[] {
     const value: unknown = JSON.parse(new TextDecoder().decode(encoded));
     if (!Array.isArray(value)) return [];
     return (value as TileReport[]).filter((tile) =>
-      [tile.block, tile.part, tile.computeMs, tile.haloBytes, tile.bytesToPeers, tile.bytesToCoordinator].every(
-        isCount,
-      ),
+      [tile.block, tile.part, tile.computeMs, tile.haloBytes, tile.bytesToPeers, tile.bytesToEntry].every(isCount),
     );
   } catch {
     return [];

@@ -3,12 +3,18 @@ import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import type { Assign, PlanMessage } from '../../protocols/plan/messages.ts';
 import { createFence, type Fence } from '../core/election/fence.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
-import { asPeerId, type PeerId, type RequestId } from '../core/ids.ts';
+import type { PeerId, RequestId } from '../core/ids.ts';
 import type { Logger } from '../observability/logger.ts';
-import { Execution, type AttemptId } from './execution.ts';
+import { isNewer, type AttemptId } from './attempt-id.ts';
+import { EarlyPieces, type EarlyLimits } from './early-pieces.ts';
+import { Execution } from './execution.ts';
+import type { PlanLedger } from './plan-ledger.ts';
 import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
-import type { Preparation } from './preparation.ts';
+import type { PreparedPlan, Preparation } from './preparation.ts';
 import type { ProgramShelf } from './program-shelf.ts';
+import { RecentMap } from './recent-map.ts';
+import { lostPeerOf } from './send-piece.ts';
+import { WorkSigns } from './work-signs.ts';
 
 export interface WorkerParts {
   readonly members: MemberDirectory;
@@ -16,11 +22,13 @@ export interface WorkerParts {
   readonly pieces: PieceChannel;
   readonly models: ModelAccess;
   readonly preparation: Preparation;
+  readonly ledger: PlanLedger;
   readonly shelf: ProgramShelf;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Attempts in hand at a time; further ones are refused. */
   readonly maxExecutions: number;
+  readonly earlyLimits: EarlyLimits;
 }
 
 interface Running {
@@ -30,19 +38,21 @@ interface Running {
   execution?: Execution;
 }
 
-/** The coordinator hears of progress in fetching weights no more often. */
-const PREPARING_INTERVAL_MS = 200;
-/** Requests whose newest term is remembered. */
+/** Requests whose newest term and attempt are remembered. */
 const FENCED_REQUESTS = 4096;
 
 export class Worker {
   readonly #parts: WorkerParts;
   readonly #fence: Fence = createFence(FENCED_REQUESTS);
   readonly #running = new Map<RequestId, Running>();
+  /** The newest attempt of each request that has ended here. */
+  readonly #ended = new RecentMap<RequestId, AttemptId>(FENCED_REQUESTS);
+  readonly #early: EarlyPieces;
   readonly #unsubscribe: (() => void)[] = [];
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
+    this.#early = new EarlyPieces(parts.clock, parts.earlyLimits);
   }
 
   start(): void {
@@ -63,6 +73,7 @@ export class Worker {
   stop(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     for (const running of this.#running.values()) this.#drop(running, 'this peer is stopping');
+    this.#early.stop();
   }
 
   /** Attempts in hand. */
@@ -70,23 +81,41 @@ export class Worker {
     return this.#running.size;
   }
 
-  admits({ requestId, term, attempt, block, part, tensor, region }: PieceHeader): boolean {
-    const execution = this.#executionOf(requestId, term, attempt);
-    return execution?.wants(block, part, tensor, region) ?? false;
+  admits(from: PeerId, header: PieceHeader): boolean {
+    const execution = this.#executionOf(header);
+    if (execution !== undefined) return execution.wants(header.block, header.part, header.tensor, header.region);
+    return this.#isToCome(header) && this.#isMember(from) && this.#early.admit(from, header);
   }
 
   accept(from: PeerId, piece: Piece): void {
-    this.#executionOf(piece.requestId, piece.term, piece.attempt)?.accept(from, piece);
+    const execution = this.#executionOf(piece);
+    if (execution === undefined) this.#early.keep(from, piece);
+    else execution.accept(from, piece);
   }
 
-  #executionOf(requestId: RequestId, term: number, attempt: number): Execution | undefined {
+  #executionOf({ requestId, term, attempt }: AttemptId): Execution | undefined {
     const running = this.#running.get(requestId);
     return running?.id.term === term && running.id.attempt === attempt ? running.execution : undefined;
   }
 
+  /** Whether the plan of an attempt may still arrive, or is being taken in. */
+  #isToCome(id: AttemptId): boolean {
+    const running = this.#running.get(id.requestId);
+    const ended = this.#ended.get(id.requestId);
+    if (id.term < this.#fence.highest(id.requestId)) return false;
+    return (running === undefined || !isNewer(running.id, id)) && (ended === undefined || isNewer(id, ended));
+  }
+
+  #isMember(peer: PeerId): boolean {
+    return this.#parts.members.available().some((member) => member.peer === peer);
+  }
+
   #drop(running: Running, reason: string): void {
+    const { id } = running;
     running.abort.abort(new MeshError('CANCELLED', reason));
-    if (this.#running.get(running.id.requestId) === running) this.#running.delete(running.id.requestId);
+    if (this.#running.get(id.requestId) !== running) return;
+    this.#running.delete(id.requestId);
+    this.#ended.set(id.requestId, id);
   }
 
   #abort(from: PeerId, { requestId, term, attempt, reason }: AttemptId & { readonly reason: string }): void {
@@ -111,74 +140,100 @@ export class Worker {
   }
 
   async #assign(from: PeerId, message: Assign): Promise<void> {
+    const { preparation, ledger, clock } = this.#parts;
+    const { digest, plan } = message;
     const id = { requestId: message.requestId, term: message.term, attempt: message.attempt };
     const objection = this.#objection(message);
     if (objection !== undefined) {
       await this.#reply(from, { kind: 'refuse', ...id, code: objection.code, message: objection.message });
       return;
     }
-    const older = this.#running.get(id.requestId);
-    if (older !== undefined) this.#drop(older, 'a newer plan has been made');
-    const running: Running = { id, coordinator: from, abort: new AbortController() };
-    this.#running.set(id.requestId, running);
+    const known = preparation.known(digest);
+    if (known === undefined && plan === undefined) {
+      await this.#reply(from, { kind: 'lack', ...id, isFeed: false });
+      return;
+    }
+    const running = this.#take(from, id);
+    const signs = new WorkSigns({
+      clock,
+      tell: (sign) => void this.#reply(from, { ...sign, ...id }),
+      isComputing: () => running.execution?.isComputing ?? false,
+    });
     let isReady = false;
     try {
-      const execution = await this.#prepare(running, message);
+      // Nothing is waited for when the plan is known: pieces may be right behind it.
+      const prepared = known ?? (await this.#learn(running, message));
+      const execution = this.#execute(running, message, prepared, signs);
+      if (!this.#takeEarly(execution, id)) {
+        await this.#reply(from, { kind: 'missed', ...id });
+        return;
+      }
+      await execution.prepare((completedBytes, totalBytes) => signs.fetched(completedBytes, totalBytes));
       isReady = true;
-      await this.#reply(from, { kind: 'ready', ...id });
+      signs.prepared();
+      if (message.isAwaited || signs.hasSaidPreparing) await this.#reply(from, { kind: 'ready', ...id });
       const tiles = await execution.finished;
+      signs.stop();
+      // It could not have finished unless all that it needs something from had the plan and were prepared.
+      ledger.note(prepared.plan.participants, digest, 'prepared');
       await this.#reply(from, { kind: 'finished', ...id, report: new TextEncoder().encode(JSON.stringify(tiles)) });
     } catch (error) {
       if (!running.abort.signal.aborted) await this.#explain(from, id, isReady, toMeshError(error));
     } finally {
+      signs.stop();
       this.#drop(running, 'done');
       running.execution?.release();
     }
   }
 
-  async #prepare(running: Running, message: Assign): Promise<Execution> {
-    const { members, pieces, models, shelf, preparation, clock } = this.#parts;
-    const { signal } = running.abort;
-    if (running.coordinator !== members.self) models.noteHolder(message.modelId, running.coordinator);
-    const prepared = await preparation.plan(message.plan, signal);
+  /** Takes on an attempt, and gives up an older one at the same request. */
+  #take(coordinator: PeerId, id: AttemptId): Running {
+    const older = this.#running.get(id.requestId);
+    if (older !== undefined) this.#drop(older, 'a newer plan has been made');
+    const running: Running = { id, coordinator, abort: new AbortController() };
+    this.#running.set(id.requestId, running);
+    return running;
+  }
+
+  #learn({ coordinator, abort }: Running, { modelId, digest, plan }: Assign): Promise<PreparedPlan> {
+    const { members, models, preparation } = this.#parts;
+    if (coordinator !== members.self) models.noteHolder(modelId, coordinator);
+    return preparation.learn({ digest, bytes: plan! }, abort.signal);
+  }
+
+  #execute(running: Running, { entry }: Assign, prepared: PreparedPlan, signs: WorkSigns): Execution {
+    const { members, pieces, models, shelf, clock } = this.#parts;
     const execution = new Execution({
       id: running.id,
       self: members.self,
-      coordinator: running.coordinator,
+      entry,
       prepared,
       shelf,
       models,
       pieces,
-      signal,
-      onTile: ({ block, part, computeMs }) => {
-        void this.#reply(running.coordinator, { kind: 'progress', ...running.id, block, part, computeMs });
-      },
+      clock,
+      signal: running.abort.signal,
+      onTile: (tile) => signs.computed(tile),
     });
     running.execution = execution;
-    let toldMs = -Infinity;
-    await execution.prepare((completedBytes, totalBytes) => {
-      const nowMs = clock.now();
-      if (nowMs - toldMs < PREPARING_INTERVAL_MS) return;
-      toldMs = nowMs;
-      void this.#reply(running.coordinator, { kind: 'preparing', ...running.id, completedBytes, totalBytes });
-    });
     return execution;
+  }
+
+  /** Hands on what has come before the plan. False where that is not all there was. */
+  #takeEarly(execution: Execution, id: AttemptId): boolean {
+    const early = this.#early.claim(id);
+    if (early === 'missed') return false;
+    for (const { from, piece } of early) execution.accept(from, piece);
+    return true;
   }
 
   async #explain(to: PeerId, id: AttemptId, isReady: boolean, failure: MeshError): Promise<void> {
     this.#parts.logger.warn({ ...id, code: failure.code }, failure.message);
-    const { lostPeer } = failure.details;
     const { code, message } = failure;
     await this.#reply(
       to,
       isReady
-        ? {
-            kind: 'failed',
-            ...id,
-            code,
-            message,
-            ...(typeof lostPeer === 'string' && { lostPeer: asPeerId(lostPeer) }),
-          }
+        ? { kind: 'failed', ...id, code, message, ...lostPeerOf(failure) }
         : { kind: 'refuse', ...id, code, message },
     );
   }

@@ -46,7 +46,7 @@ export const report = (overrides: Partial<RunReport> = {}): RunReport => ({
     },
   ],
   bytesPeerToPeer: 8,
-  bytesThroughCoordinator: 32,
+  bytesThroughEntry: 32,
   predictedMs: 10,
   lostPeers: [],
   ...overrides,

@@ -61,7 +61,7 @@ export class MemoryMesh {
   }
 
   #createPeer(index: number): MemoryPeer {
-    const id = asPeerId(`peer-${index}`);
+    const id = asPeerId(`peer${index}`);
     const { graph, weightPath, kernel, speeds } = this.#options;
     const lost = new Set<(peer: PeerId) => void>();
     const members: MemberDirectory = {

@@ -10,16 +10,16 @@ import { demandOf } from '../program/demand.ts';
 import type { Tile } from '../program/program.ts';
 import type { Plan } from './plan.ts';
 
-/** Stands for the coordinator, as holder of the inputs and as reader of the outputs. */
-export const COORDINATOR = -1;
-/** The block number of pieces on their way to the coordinator's assembler. */
+/** Stands for the entry, as holder of the inputs and as reader of the outputs. */
+export const ENTRY = -1;
+/** The block number of pieces on their way to the entry. */
 export const ASSEMBLY_BLOCK = 0xffffffff;
 
 /** A region that somebody holds and somebody else needs. Null regions: a whole value of unknown size. */
 export interface Transfer {
   readonly tensor: string;
   readonly region: Region | null;
-  /** Participant index, or COORDINATOR. */
+  /** Participant index, or ENTRY. */
   readonly from: number;
   readonly to: number;
   /** The block and part that read it. */
@@ -40,14 +40,14 @@ export interface TileTask {
 
 export interface Dataflow {
   readonly tasks: readonly TileTask[];
-  /** By block and part of the producer (`taskKey`); the coordinator's inputs under COORDINATOR_KEY. */
+  /** By block and part of the producer (`taskKey`); the inputs under ENTRY_KEY. */
   readonly sends: ReadonlyMap<string, readonly Transfer[]>;
-  /** What the coordinator waits for. */
+  /** What the entry waits for. */
   readonly outputs: readonly Transfer[];
 }
 
 export const taskKey = (block: number, part: number): string => `${block}/${part}`;
-export const COORDINATOR_KEY = 'coordinator';
+export const ENTRY_KEY = 'entry';
 
 interface Holding {
   readonly from: number;
@@ -59,7 +59,7 @@ function holdings(bound: BoundGraph, plan: Plan): Map<string, Holding[]> {
   const held = new Map<string, Holding[]>();
   for (const { name } of bound.graph.inputs) {
     const shape = bound.shapes.get(name)!;
-    held.set(name, [{ from: COORDINATOR, key: COORDINATOR_KEY, region: wholeRegion(shape) }]);
+    held.set(name, [{ from: ENTRY, key: ENTRY_KEY, region: wholeRegion(shape) }]);
   }
   for (const [block, { parts }] of plan.blocks.entries()) {
     for (const [part, { participant, outputs }] of parts.entries()) {
@@ -118,7 +118,7 @@ export function deriveDataflow(bound: BoundGraph, plan: Plan): Dataflow {
     .filter(({ name }) => !isConstant(bound, name))
     .flatMap(({ name }) => {
       const shape = bound.shapes.get(name);
-      const reader = { to: COORDINATOR, block: ASSEMBLY_BLOCK, part: 0 };
+      const reader = { to: ENTRY, block: ASSEMBLY_BLOCK, part: 0 };
       return transfersOf(name, shape === undefined ? null : wholeRegion(shape), reader);
     });
   return { tasks, sends, outputs };

@@ -102,7 +102,6 @@ describe('protocols over loopback TCP', function () {
       kind: 'complete',
       requestId: REQUEST_ID,
       term,
-      outputs: [],
       report,
     });
     await election.send(peer, messageOf(1));

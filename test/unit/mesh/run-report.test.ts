@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { parseCoordinatorReport, parseTileReports } from '../../../src/mesh/run-report.ts';
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
-const tile = { block: 0, part: 1, computeMs: 2.5, haloBytes: 3, bytesToPeers: 4, bytesToCoordinator: 5 };
+const tile = { block: 0, part: 1, computeMs: 2.5, haloBytes: 3, bytesToPeers: 4, bytesToEntry: 5 };
 
 describe('mesh/run-report', () => {
   it('reads what a participant says of its tiles', () => {

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { ERROR_CODES, MeshError, type ErrorCode } from '../../../src/core/errors.ts';
-import { asPeerId, type ModelId, type RequestId } from '../../../src/core/ids.ts';
+import { asPeerId, type ModelId, type PlanDigest, type RequestId } from '../../../src/core/ids.ts';
 import { ELEMENT_BYTES, type DataType } from '../../../src/core/tensor/data-type.ts';
 import { requestCodec, responseCodec, type BlobRequest, type BlobResponse } from '../../../protocols/blobs/messages.ts';
 import type { Codec } from '../../../protocols/codec.ts';
 import { electionCodec, type ElectionMessage } from '../../../protocols/election/messages.ts';
 import { healthCodec, type HealthMessage } from '../../../protocols/health/messages.ts';
-import { planCodec, type PlanMessage } from '../../../protocols/plan/messages.ts';
+import { planCodec, type PlanMessage, type TilePlace } from '../../../protocols/plan/messages.ts';
 
 const hex = (digits: number) =>
   fc.string({
@@ -25,7 +25,8 @@ const amount = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true });
 const name = fc.string({ maxLength: 100 });
 const bytes = fc.uint8Array({ maxLength: 200 });
 const code = fc.constantFrom(...(Object.keys(ERROR_CODES) as ErrorCode[]));
-const lostPeer = fc.constant(asPeerId('12D3KooWGq2ZrqgD5y2Fv1ozF3q1Yh4nN6tC6i4h1bq1y7xW1abc'));
+const peer = fc.constant(asPeerId('12D3KooWGq2ZrqgD5y2Fv1ozF3q1Yh4nN6tC6i4h1bq1y7xW1abc'));
+const digest = hex(64) as fc.Arbitrary<PlanDigest>;
 const tensorSpec = fc.record({
   name,
   type: fc.constantFrom(...(Object.keys(ELEMENT_BYTES) as DataType[])),
@@ -42,7 +43,6 @@ const electionMessage: fc.Arbitrary<ElectionMessage> = fc.oneof(
     parallelism: uint32,
     deadlineMs: uint32,
     inputs: specs,
-    outputs: fc.array(name, { maxLength: 4 }),
   }),
   fc.record({ ...election, kind: fc.constant('accept' as const), leaseMs: uint32 }),
   fc.record({ ...election, kind: fc.constant('decline' as const), code, message: name }),
@@ -53,22 +53,43 @@ const electionMessage: fc.Arbitrary<ElectionMessage> = fc.oneof(
     completed: uint32,
     total: uint32,
   }),
-  fc.record({ ...election, kind: fc.constant('complete' as const), outputs: specs, report: bytes }),
-  fc.record({ ...election, kind: fc.constant('fail' as const), code, message: name, lostPeer }),
+  fc.record({ ...election, kind: fc.constant('complete' as const), report: bytes }),
+  fc.record({ ...election, kind: fc.constant('fail' as const), code, message: name, lostPeer: peer }),
   fc.record({ ...election, kind: fc.constant('fail' as const), code, message: name }),
   fc.record({ ...election, kind: fc.constant('cancel' as const) }),
 );
 
 const plan = { ...election, attempt: ordinal };
 const planMessage: fc.Arbitrary<PlanMessage> = fc.oneof(
-  fc.record({ ...plan, kind: fc.constant('assign' as const), modelId, plan: bytes }),
+  fc.record(
+    {
+      ...plan,
+      kind: fc.constant('assign' as const),
+      modelId,
+      digest,
+      plan: bytes,
+      entry: peer,
+      isAwaited: fc.boolean(),
+    },
+    { requiredKeys: ['requestId', 'term', 'attempt', 'kind', 'modelId', 'digest', 'entry', 'isAwaited'] },
+  ),
   fc.record({ ...plan, kind: fc.constant('ready' as const) }),
   fc.record({ ...plan, kind: fc.constant('refuse' as const), code, message: name }),
   fc.record({ ...plan, kind: fc.constant('preparing' as const), completedBytes: bytesCount, totalBytes: bytesCount }),
-  fc.record({ ...plan, kind: fc.constant('progress' as const), block: uint32, part: uint32, computeMs: amount }),
+  fc.record({
+    ...plan,
+    kind: fc.constant('progress' as const),
+    tiles: fc.array(fc.record({ block: uint32, part: uint32 }), { maxLength: 5 }),
+  }),
   fc.record({ ...plan, kind: fc.constant('finished' as const), report: bytes }),
-  fc.record({ ...plan, kind: fc.constant('failed' as const), code, message: name, lostPeer }),
+  fc.record({ ...plan, kind: fc.constant('failed' as const), code, message: name, lostPeer: peer }),
   fc.record({ ...plan, kind: fc.constant('abort' as const), reason: name }),
+  fc.record({ ...plan, kind: fc.constant('lack' as const), isFeed: fc.boolean() }),
+  fc.record({ ...plan, kind: fc.constantFrom('missed' as const, 'fed' as const) }),
+  fc.record(
+    { ...plan, kind: fc.constant('feed' as const), digest, plan: bytes },
+    { requiredKeys: ['requestId', 'term', 'attempt', 'kind', 'digest'] },
+  ),
 );
 
 const healthMessage: fc.Arbitrary<HealthMessage> = fc.oneof(
@@ -203,25 +224,37 @@ describe('protocols/messages', () => {
       () => planCodec.decode(planCodec.encode({ ...addressed, attempt: 0, kind: 'ready' })),
       () =>
         planCodec.decode(
-          planCodec.encode({ ...addressed, kind: 'progress', block: 0, part: 0, computeMs: Number.NaN }),
+          planCodec.encode({
+            ...addressed,
+            kind: 'progress',
+            tiles: new Array<TilePlace>(513).fill({ block: 0, part: 0 }),
+          }),
         ),
+      () => planCodec.decode(planCodec.encode({ ...addressed, kind: 'feed', digest: '00' as PlanDigest })),
       () =>
         planCodec.decode(planCodec.encode({ ...addressed, kind: 'refuse', code: 'OOPS' as ErrorCode, message: '' })),
       () =>
         planCodec.decode(
-          planCodec.encode({ ...addressed, kind: 'assign', modelId: MODEL_ID, plan: new Uint8Array(4 * 2 ** 20 + 1) }),
+          planCodec.encode({
+            ...addressed,
+            kind: 'feed',
+            digest: MODEL_ID as string as PlanDigest,
+            plan: new Uint8Array(4 * 2 ** 20 + 1),
+          }),
         ),
       () =>
         electionCodec.decode(
-          electionCodec.encode({ ...addressed, kind: 'complete', outputs: [], report: new Uint8Array(2 ** 20 + 1) }),
+          electionCodec.encode({ ...addressed, kind: 'complete', report: new Uint8Array(2 ** 20 + 1) }),
         ),
       () =>
         electionCodec.decode(
           electionCodec.encode({
             ...addressed,
-            kind: 'complete',
-            outputs: [{ name: 'x', type: 'float32', shape: [1, 1, 1, 1, 1, 1, 1, 1, 1] }],
-            report: new Uint8Array(),
+            kind: 'propose',
+            modelId: MODEL_ID,
+            parallelism: 0,
+            deadlineMs: 1,
+            inputs: [{ name: 'x', type: 'float32', shape: [1, 1, 1, 1, 1, 1, 1, 1, 1] }],
           }),
         ),
     ];

@@ -10,7 +10,7 @@ import { demandOf } from '../../../../src/core/program/demand.ts';
 import { deriveDataflow } from '../../../../src/core/plan/dataflow.ts';
 import type { Plan } from '../../../../src/core/plan/plan.ts';
 import { levelled, planRequest } from '../../../../src/core/plan/planner.ts';
-import { checkPlan, parsePlan } from '../../../../src/core/plan/validate.ts';
+import { checkPlan } from '../../../../src/core/plan/validate.ts';
 
 const MODEL = 'a'.repeat(64) as ModelId;
 
@@ -156,38 +156,10 @@ describe('core/plan', () => {
     assert.deepEqual(new Set(sent), new Set(needed));
   });
 
-  it('survives the trip over the wire', () => {
-    const made = plan(vgg, peers(10, 20, 10));
-    assert.deepEqual(parsePlan(JSON.parse(JSON.stringify(made))), made);
-  });
-
-  describe('a plan that is none is refused', () => {
+  describe('a plan that does not fit its graph is refused', () => {
     const good = plan(lenet, peers(10, 10), 0, 2);
     const [block] = good.blocks;
     const [part] = block!.parts;
-    const broken: readonly (readonly [string, unknown, RegExp])[] = [
-      ['no object', 'plan', /not an object/],
-      ['another schema', { ...good, schema: 'tilemesh.plan/0' }, /schema/],
-      ['no model', { ...good, modelId: 'vgg' }, /modelId/],
-      ['a type that is none', { ...good, inputs: { image: { type: 'float', shape: [1] } } }, /element type/],
-      ['a participant that is none', { ...good, participants: [1] }, /participant/],
-      ['too many blocks', { ...good, blocks: new Array(5000).fill(block) }, /blocks/],
-      ['a part of nobody', { ...good, blocks: [{ ...block, parts: [{ ...part, participant: 7 }] }] }, /participant/],
-      [
-        'an empty region',
-        { ...good, blocks: [{ ...block, parts: [{ ...part, outputs: { y: [{ start: 2, end: 2 }] } }] }] },
-        /empty/,
-      ],
-      [
-        'a negative region',
-        { ...good, blocks: [{ ...block, parts: [{ ...part, outputs: { y: [{ start: -1, end: 2 }] } }] }] },
-        /number/,
-      ],
-    ];
-    for (const [name, value, message] of broken) {
-      it(name, () => assert.throws(() => parsePlan(value), { code: 'INVALID_MESSAGE', message }));
-    }
-
     const misfits: readonly (readonly [string, Plan, RegExp])[] = [
       ['a missing block', { ...good, blocks: good.blocks.slice(1) }, /next/],
       ['a missing end', { ...good, blocks: good.blocks.slice(0, -1) }, /ends at/],

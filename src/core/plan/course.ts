@@ -1,0 +1,200 @@
+/**
+ * The course of one attempt as its coordinator sees it, as a pure step function: who still prepares, which tiles are out,
+ * and what follows from what is heard, silence included. Where some participant may not be prepared, the inputs are held
+ * back until all are; otherwise they are handed out at once, and whoever prepares all the same starts later.
+ */
+import type { ErrorCode } from '../errors.ts';
+import type { PeerId } from '../ids.ts';
+import { taskKey } from './dataflow.ts';
+import type { Plan } from './plan.ts';
+
+export interface Course {
+  readonly self: PeerId;
+  readonly entry: PeerId;
+  readonly participants: ReadonlySet<PeerId>;
+  readonly total: number;
+  readonly phase: 'preparing' | 'feeding' | 'running' | 'ended';
+  /** Those that prepare, as far as is known. */
+  readonly unready: ReadonlySet<PeerId>;
+  readonly unfinished: ReadonlySet<PeerId>;
+  /** Tiles not computed yet and whose they are, by block. */
+  readonly open: readonly ReadonlyMap<string, PeerId>[];
+  readonly lastSignMs: number;
+}
+
+export type CourseEvent =
+  /** The plan is on its way to all participants. */
+  | { readonly kind: 'assigned' }
+  | { readonly kind: 'ready'; readonly peer: PeerId }
+  | { readonly kind: 'preparing'; readonly peer: PeerId }
+  | { readonly kind: 'missed'; readonly peer: PeerId }
+  | { readonly kind: 'finished'; readonly peer: PeerId }
+  | {
+      readonly kind: 'progress';
+      readonly peer: PeerId;
+      readonly tiles: readonly { readonly block: number; readonly part: number }[];
+    }
+  /** The entry has handed out the inputs. */
+  | { readonly kind: 'fed' }
+  /** A participant or the entry cannot go on, or cannot be reached. */
+  | {
+      readonly kind: 'failed';
+      readonly peer: PeerId;
+      readonly code: ErrorCode;
+      readonly message: string;
+      /** Peer whose loss caused it. */
+      readonly lostPeer?: PeerId | undefined;
+    }
+  | { readonly kind: 'lost'; readonly peer: PeerId }
+  | { readonly kind: 'tick' };
+
+/** What is to be done. */
+export type Turn =
+  /** The entry may hand out the inputs. */
+  | { readonly kind: 'feed' }
+  | { readonly kind: 'done' }
+  /** Plan again without some peers; next time wait until all are ready. */
+  | { readonly kind: 'replan'; readonly without: readonly PeerId[]; readonly reason: Reason }
+  /** This coordinator cannot answer. */
+  | { readonly kind: 'giveUp'; readonly code: ErrorCode; readonly message: string };
+
+/** Why a plan cannot be carried out, for people. */
+export type Reason = 'was lost' | 'fell silent' | 'missed pieces' | { readonly message: string };
+
+export type CourseStep = readonly [Course, Turn | undefined];
+
+/** Nothing heard for this long while some prepare: they are planned without. They say each second that they prepare. */
+export const PREPARE_SILENCE_MS = 15_000;
+/** The same while tiles run: whoever computes or sends says so each second, so all that are silent wait for a lost piece. */
+export const RUN_SILENCE_MS = 4_000;
+
+/** @param isAwaited whether the inputs are held back until all are ready. */
+export function beginCourse(plan: Plan, self: PeerId, entry: PeerId, isAwaited: boolean, nowMs: number): Course {
+  const participants = new Set(plan.participants);
+  return {
+    self,
+    entry,
+    participants,
+    total: plan.blocks.reduce((sum, { parts }) => sum + parts.length, 0),
+    phase: 'preparing',
+    unready: isAwaited ? participants : new Set(),
+    unfinished: participants,
+    open: plan.blocks.map(
+      ({ parts }, block) =>
+        new Map(parts.map(({ participant }, part) => [taskKey(block, part), plan.participants[participant]!])),
+    ),
+    lastSignMs: nowMs,
+  };
+}
+
+const without = (peers: ReadonlySet<PeerId>, peer: PeerId): ReadonlySet<PeerId> =>
+  peers.has(peer) ? new Set([...peers].filter((other) => other !== peer)) : peers;
+
+/** Tiles computed so far. */
+export const completedTiles = ({ total, open }: Course): number =>
+  total - open.reduce((sum, block) => sum + block.size, 0);
+
+/** Those who owe a tile of the earliest unfinished block: everybody else waits for them. */
+export function holdingUp({ open }: Course): readonly PeerId[] {
+  const first = open.find((block) => block.size > 0);
+  return first === undefined ? [] : [...new Set(first.values())];
+}
+
+/** When the next `tick` is due. */
+export const nextTickMs = ({ phase, unready, lastSignMs }: Course): number =>
+  lastSignMs + (phase === 'running' && unready.size === 0 ? RUN_SILENCE_MS : PREPARE_SILENCE_MS);
+
+const end = (course: Course, turn: Turn): CourseStep => [{ ...course, phase: 'ended' }, turn];
+
+/** What the event makes of the course, and what is to be done. After the end nothing changes. */
+export function stepCourse(course: Course, event: CourseEvent, nowMs: number): CourseStep {
+  if (course.phase === 'ended') return [course, undefined];
+  switch (event.kind) {
+    case 'tick':
+      return nowMs >= nextTickMs(course) ? blameSilence(course) : [course, undefined];
+    case 'lost':
+      return lose(course, event.peer);
+    case 'failed':
+      return blame(course, event);
+    case 'missed':
+      return end(course, { kind: 'replan', without: [], reason: 'missed pieces' });
+    case 'assigned':
+    case 'ready':
+    case 'preparing':
+    case 'progress':
+    case 'finished':
+    case 'fed':
+      return settle(hear({ ...course, lastSignMs: nowMs }, event));
+  }
+}
+
+type Sign = Extract<CourseEvent, { kind: 'assigned' | 'ready' | 'preparing' | 'progress' | 'finished' | 'fed' }>;
+
+function hear(course: Course, event: Sign): Course {
+  switch (event.kind) {
+    case 'assigned':
+      return course;
+    case 'fed':
+      return { ...course, phase: course.phase === 'feeding' ? 'running' : course.phase };
+    case 'ready':
+      return { ...course, unready: without(course.unready, event.peer) };
+    case 'preparing': {
+      const isNews = course.unfinished.has(event.peer) && !course.unready.has(event.peer);
+      return isNews ? { ...course, unready: new Set([...course.unready, event.peer]) } : course;
+    }
+    case 'progress': {
+      const open = course.open.map((tiles, block) => {
+        const done = event.tiles.filter((tile) => tile.block === block).map(({ part }) => taskKey(block, part));
+        const own = new Set(done.filter((key) => tiles.get(key) === event.peer));
+        return own.size === 0 ? tiles : new Map([...tiles].filter(([key]) => !own.has(key)));
+      });
+      return { ...course, open, unready: without(course.unready, event.peer) };
+    }
+    case 'finished':
+      return {
+        ...course,
+        open: course.open.map((tiles) => new Map([...tiles].filter(([, peer]) => peer !== event.peer))),
+        unready: without(course.unready, event.peer),
+        unfinished: without(course.unfinished, event.peer),
+      };
+  }
+}
+
+function settle(course: Course): CourseStep {
+  if (course.phase === 'preparing' && course.unready.size === 0)
+    return [{ ...course, phase: 'feeding' }, { kind: 'feed' }];
+  if (course.phase === 'running' && course.unfinished.size === 0) return end(course, { kind: 'done' });
+  return [course, undefined];
+}
+
+function lose(course: Course, peer: PeerId): CourseStep {
+  // What a peer has finished and sent is no longer at risk when it leaves.
+  if (!course.unfinished.has(peer)) return [course, undefined];
+  return end(course, { kind: 'replan', without: [peer], reason: 'was lost' });
+}
+
+/** A peer that others cannot reach is left out; the entry cannot be, so then it is the peer that does not reach it. */
+function blame(
+  course: Course,
+  { peer, code, message, lostPeer }: CourseEvent & { readonly kind: 'failed' },
+): CourseStep {
+  const { self, entry, participants } = course;
+  const culprit = lostPeer === undefined || lostPeer === entry ? peer : lostPeer;
+  // What this peer itself cannot do, no other plan of this peer can do either: another coordinator may.
+  const isHopeless = code === 'STALE_TERM' || culprit === self || !participants.has(culprit);
+  return end(
+    course,
+    isHopeless ? { kind: 'giveUp', code, message } : { kind: 'replan', without: [culprit], reason: { message } },
+  );
+}
+
+function blameSilence(course: Course): CourseStep {
+  const { self, entry, phase, unready } = course;
+  const silent = unready.size > 0 ? [...unready] : phase === 'running' ? holdingUp(course) : [entry];
+  const late = silent.filter((peer) => peer !== self && course.participants.has(peer));
+  if (late.length > 0 && (unready.size > 0 || phase === 'running')) {
+    return end(course, { kind: 'replan', without: late, reason: 'fell silent' });
+  }
+  const message = 'the request does not move on at this coordinator: another one may do better';
+  return end(course, { kind: 'giveUp', code: 'UNAVAILABLE', message });
+}
