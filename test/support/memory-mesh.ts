@@ -13,6 +13,7 @@ import type { Graph } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { EntryResult } from '../../src/mesh/entry.ts';
+import type { EarlyLimits } from '../../src/mesh/early-pieces.ts';
 import { PlanThread } from '../../src/mesh/plan-thread.ts';
 import { ProgramShelf } from '../../src/mesh/program-shelf.ts';
 import { PeerActors } from '../../src/mesh/peer-actors.ts';
@@ -33,8 +34,11 @@ export interface MemoryMeshOptions {
   readonly weightPath?: string;
   /** Relative speeds; all equal when absent. */
   readonly speeds?: readonly number[];
-  /** Called with every piece before it is delivered; a test may take a peer away here. */
+  readonly earlyLimits?: EarlyLimits;
+  /** Called with every piece before it is delivered; a test may take a peer away here, or throw. */
   readonly onPiece?: (from: PeerId, to: PeerId, piece: Piece) => void;
+  /** Called with every message before it is delivered. What it returns is a delay in milliseconds. */
+  readonly onMessage?: (from: PeerId, to: PeerId, message: ElectionMessage | PlanMessage) => number | undefined;
 }
 
 export const MODEL_ID = 'a'.repeat(64) as ModelId;
@@ -62,7 +66,7 @@ export class MemoryMesh {
 
   #createPeer(index: number): MemoryPeer {
     const id = asPeerId(`peer${index}`);
-    const { graph, weightPath, kernel, speeds } = this.#options;
+    const { graph, weightPath, kernel, speeds, earlyLimits } = this.#options;
     const lost = new Set<(peer: PeerId) => void>();
     const members: MemberDirectory = {
       self: id,
@@ -100,6 +104,7 @@ export class MemoryMesh {
       clock: SYSTEM_CLOCK,
       logger: silentLogger(),
       maxRequests: 16,
+      ...(earlyLimits === undefined ? {} : { earlyLimits }),
     });
     return { id, actors, lost, isAlive: true };
   }
@@ -114,20 +119,33 @@ export class MemoryMesh {
     return () => handlers.delete(handler);
   }
 
-  async #deliver(protocol: string, from: PeerId, to: PeerId, make: () => unknown): Promise<void> {
+  async #deliver(protocol: string, from: PeerId, to: PeerId, make: () => unknown, delayMs?: number): Promise<void> {
     if (!this.#isUp(from)) return;
     if (!this.#isUp(to)) throw new MeshError('PEER_LOST', `${to} is gone`);
     const message = make();
-    setImmediate(() => {
+    const deliver = (): void => {
       if (!this.#isUp(to)) return;
       for (const handler of this.#handlers.get(`${protocol}/${to}`) ?? []) handler(from, message);
-    });
+    };
+    if (delayMs === undefined) setImmediate(deliver);
+    else setTimeout(deliver, delayMs);
     return Promise.resolve();
   }
 
-  #channel<Message>(protocol: string, self: PeerId, codec: Codec<Message>): MessageChannel<Message> {
+  #channel<Message extends ElectionMessage | PlanMessage>(
+    protocol: string,
+    self: PeerId,
+    codec: Codec<Message>,
+  ): MessageChannel<Message> {
     return {
-      send: (to, message) => this.#deliver(protocol, self, to, () => codec.decode(codec.encode(message))),
+      send: (to, message) =>
+        this.#deliver(
+          protocol,
+          self,
+          to,
+          () => codec.decode(codec.encode(message)),
+          this.#options.onMessage?.(self, to, message),
+        ),
       onMessage: (listener) => this.#on(`${protocol}/${self}`, listener as Deliver),
     };
   }
@@ -135,11 +153,9 @@ export class MemoryMesh {
   #pieces(self: PeerId): PieceChannel {
     const channel: PieceChannel = {
       admit: () => true,
-      send: (to, piece) => {
+      send: async (to, piece) => {
         this.#options.onPiece?.(self, to, piece);
-        return this.#deliver('pieces', self, to, () =>
-          to === self ? piece : { ...piece, bytes: piece.bytes.slice() },
-        );
+        await this.#deliver('pieces', self, to, () => (to === self ? piece : { ...piece, bytes: piece.bytes.slice() }));
       },
       onPiece: (listener) =>
         this.#on(`pieces/${self}`, (from, message) => {
@@ -148,6 +164,13 @@ export class MemoryMesh {
         }),
     };
     return channel;
+  }
+
+  /** A peer begins anew, with nothing that it had learnt, and nobody hears of it. */
+  replace(index: number): void {
+    this.peers[index]!.actors.stop();
+    this.peers[index] = this.#createPeer(index);
+    this.peers[index].actors.start();
   }
 
   /** A peer vanishes: it neither sends nor receives any more, and the others hear of it. */
