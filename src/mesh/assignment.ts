@@ -31,10 +31,6 @@ export class Assignment {
     this.#parts = parts;
   }
 
-  get isAwaited(): boolean {
-    return this.#parts.isAwaited;
-  }
-
   /** Resolves when every participant's plan has been handed to the network. */
   async assign(): Promise<void> {
     await Promise.all(this.#parts.participants.map((peer) => this.#assign(peer)));

@@ -1,63 +1,218 @@
 /**
- * The coordinator's view of one attempt: who has to get ready, which tiles are still out, and whom to blame when nothing
- * moves any more.
+ * One attempt at its coordinator: hands a plan out, hears how it goes, and ends with what the participants report or with the
+ * reason why this plan cannot be carried out.
  */
-import type { PeerId } from '../core/ids.ts';
-import { taskKey } from '../core/plan/dataflow.ts';
-import type { Plan } from '../core/plan/plan.ts';
+import type { PlanMessage } from '../../protocols/plan/messages.ts';
+import { MeshError, toMeshError } from '../core/errors.ts';
+import type { ModelId, PeerId } from '../core/ids.ts';
+import {
+  beginCourse,
+  completedTiles,
+  nextTickMs,
+  stepCourse,
+  type Course,
+  type CourseEvent,
+  type Reason,
+} from '../core/plan/course.ts';
+import { Assignment } from './assignment.ts';
+import type { AttemptId } from './attempt-id.ts';
+import type { TileReport } from './execution.ts';
+import type { PlanLedger } from './plan-ledger.ts';
+import type { Clock, MemberDirectory, MessageChannel } from './ports.ts';
+import type { EncodedPlan, PreparedPlan } from './preparation.ts';
+import { parseTileReports } from './run-report.ts';
 
-export class AttemptProgress {
-  readonly #plan: Plan;
-  readonly #unready: Set<PeerId>;
-  /** Tiles not reported yet, by block. */
-  readonly #open: Map<string, PeerId>[];
-  readonly #computeMs = new Map<string, number>();
+export interface AttemptParts {
+  readonly members: MemberDirectory;
+  readonly plans: MessageChannel<PlanMessage>;
+  readonly ledger: PlanLedger;
+  readonly clock: Clock;
+}
 
-  constructor(plan: Plan) {
-    this.#plan = plan;
-    this.#unready = new Set(plan.participants);
-    this.#open = plan.blocks.map(
-      (block, index) =>
-        new Map(
-          block.parts.map(
-            (part, position) => [taskKey(index, position), plan.participants[part.participant]!] as const,
-          ),
-        ),
-    );
-  }
+export interface AttemptSetup {
+  readonly id: AttemptId;
+  readonly modelId: ModelId;
+  readonly entry: PeerId;
+  readonly encoded: EncodedPlan;
+  readonly prepared: PreparedPlan;
+  /** Whether to hold the inputs back until all are ready, even where all are taken to be. */
+  readonly mustWait: boolean;
+  readonly signal: AbortSignal;
+}
 
-  get isReady(): boolean {
-    return this.#unready.size === 0;
-  }
+/** How far a request has come, for people. */
+export interface Stage {
+  readonly stage: string;
+  readonly completed: number;
+  readonly total: number;
+}
 
-  get unready(): readonly PeerId[] {
-    return [...this.#unready];
-  }
+/** Ends an attempt but not the term. */
+export class AttemptFailure extends Error {
+  /** To be left out of the next attempt. */
+  readonly without: readonly PeerId[];
 
-  markReady(peer: PeerId): void {
-    this.#unready.delete(peer);
-  }
-
-  /** @returns whether the tile was open and is that peer's. */
-  markDone(peer: PeerId, block: number, part: number, computeMs: number): boolean {
-    const key = taskKey(block, part);
-    if (this.#open[block]?.get(key) !== peer) return false;
-    this.#open[block].delete(key);
-    this.#computeMs.set(key, computeMs);
-    return true;
-  }
-
-  get completed(): number {
-    return this.#computeMs.size;
-  }
-
-  get total(): number {
-    return this.#plan.blocks.reduce((sum, block) => sum + block.parts.length, 0);
-  }
-
-  /** Those who owe a tile of the earliest unfinished block: everybody else waits for them. */
-  get holdingUp(): readonly PeerId[] {
-    const open = this.#open.find((block) => block.size > 0);
-    return open === undefined ? [] : [...new Set(open.values())];
+  constructor(message: string, without: readonly PeerId[]) {
+    super(message);
+    this.without = without;
   }
 }
+
+export class Attempt {
+  /** Whether the inputs are held back until all participants are ready. */
+  readonly isAwaited: boolean;
+  readonly #parts: AttemptParts;
+  readonly #setup: AttemptSetup;
+  readonly #assignment: Assignment;
+  readonly #tiles: TileReport[] = [];
+  readonly #outcome = Promise.withResolvers<void>();
+  #course: Course;
+  #stage: Stage = { stage: 'preparing', completed: 0, total: 0 };
+  #stopTimer = (): void => undefined;
+
+  constructor(parts: AttemptParts, setup: AttemptSetup) {
+    const { members, clock, plans, ledger } = parts;
+    const { id, modelId, entry, encoded, prepared, signal } = setup;
+    const { participants } = prepared.plan;
+    this.#parts = parts;
+    this.#setup = setup;
+    this.isAwaited = setup.mustWait || participants.some((peer) => !ledger.isPrepared(peer, encoded.digest));
+    this.#assignment = new Assignment({
+      ...{ plans, ledger, id, modelId, encoded, participants, entry, signal },
+      isAwaited: this.isAwaited,
+      onUnreachable: (peer, { code }) => {
+        this.#step({ kind: 'failed', peer, code, message: `${members.nameOf(peer)} cannot be reached` });
+      },
+    });
+    this.#course = beginCourse(prepared.plan, members.self, entry, this.isAwaited, clock.now());
+    // Nobody waits for it yet when the plan cannot be handed out.
+    this.#outcome.promise.catch(() => undefined);
+    const cancel = (): void => this.#outcome.reject(toMeshError(signal.reason, 'CANCELLED'));
+    signal.addEventListener('abort', cancel, { once: true });
+  }
+
+  get id(): AttemptId {
+    return this.#setup.id;
+  }
+
+  get stage(): Stage {
+    return this.#stage;
+  }
+
+  /**
+   * What the participants report, once all is computed and sent.
+   * @throws AttemptFailure when another plan may do, MeshError when none of this coordinator can.
+   */
+  async run(): Promise<readonly TileReport[]> {
+    this.#setup.signal.throwIfAborted();
+    this.#watch();
+    try {
+      await this.#assignment.assign();
+      this.#step({ kind: 'assigned' });
+      await this.#outcome.promise;
+      return this.#tiles;
+    } finally {
+      this.#stopTimer();
+    }
+  }
+
+  /** Has the participants drop what belongs to this attempt. */
+  abort(reason: string, except: ReadonlySet<PeerId>): Promise<void> {
+    return this.#assignment.abort(reason, except);
+  }
+
+  /** @returns whether the attempt cannot do without that peer. */
+  lost(peer: PeerId): boolean {
+    const isNeeded = this.#course.unfinished.has(peer);
+    this.#step({ kind: 'lost', peer });
+    return isNeeded;
+  }
+
+  message(from: PeerId, message: PlanMessage): void {
+    const isEntry = from === this.#setup.entry;
+    const isParticipant = this.#course.participants.has(from);
+    switch (message.kind) {
+      case 'lack':
+        if (message.isFeed ? isEntry : isParticipant) void this.#assignment.sendInFull(from, message.isFeed);
+        break;
+      case 'fed':
+        if (isEntry) this.#step({ kind: 'fed' });
+        break;
+      case 'failed':
+      case 'refuse':
+        if (isEntry || isParticipant) this.#step({ ...message, kind: 'failed', peer: from });
+        break;
+      case 'ready':
+      case 'preparing':
+      case 'progress':
+      case 'missed':
+      case 'finished':
+        if (isParticipant) this.#hear(from, message);
+        break;
+      case 'assign':
+      case 'feed':
+      case 'abort':
+        break;
+    }
+  }
+
+  #hear(
+    peer: PeerId,
+    message: PlanMessage & { readonly kind: 'ready' | 'preparing' | 'progress' | 'missed' | 'finished' },
+  ): void {
+    const { kind } = message;
+    if (kind === 'ready' || kind === 'finished') {
+      this.#parts.ledger.note([peer], this.#setup.encoded.digest, 'prepared');
+    }
+    if (kind === 'finished') this.#tiles.push(...parseTileReports(message.report));
+    this.#step(kind === 'progress' ? { kind, peer, tiles: message.tiles } : { kind, peer });
+    if (kind === 'preparing') {
+      this.#stage = { stage: 'fetching weights', completed: message.completedBytes, total: message.totalBytes };
+    } else if (this.#course.phase !== 'preparing') this.#showComputing();
+  }
+
+  #showComputing(): void {
+    this.#stage = { stage: 'computing', completed: completedTiles(this.#course), total: this.#course.total };
+  }
+
+  /** Has silence noticed. */
+  #watch(): void {
+    const { clock } = this.#parts;
+    this.#stopTimer = clock.after(Math.max(1, nextTickMs(this.#course) - clock.now()), () => {
+      this.#step({ kind: 'tick' });
+      if (this.#course.phase !== 'ended') this.#watch();
+    });
+  }
+
+  #step(event: CourseEvent): void {
+    const { members, clock } = this.#parts;
+    const [course, turn] = stepCourse(this.#course, event, clock.now());
+    this.#course = course;
+    switch (turn?.kind) {
+      case 'feed':
+        this.#showComputing();
+        void this.#assignment.feed();
+        break;
+      case 'done':
+        this.#outcome.resolve();
+        break;
+      case 'replan': {
+        const names = turn.without.map((peer) => members.nameOf(peer)).join(', ');
+        this.#outcome.reject(new AttemptFailure(explain(turn.reason, names), turn.without));
+        break;
+      }
+      case 'giveUp':
+        this.#outcome.reject(new MeshError(turn.code, turn.message));
+        break;
+      case undefined:
+        break;
+    }
+  }
+}
+
+const explain = (reason: Reason, names: string): string =>
+  typeof reason === 'object'
+    ? reason.message
+    : reason === 'missed pieces'
+      ? 'pieces came before their plan and were not kept'
+      : `${names} ${reason}`;

@@ -12,7 +12,7 @@ import { MeshError } from '../../src/core/errors.ts';
 import type { Graph } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
-import type { EntryResult } from '../../src/mesh/entry.ts';
+import type { EntryResult } from '../../src/mesh/entry-desk.ts';
 import type { EarlyLimits } from '../../src/mesh/early-pieces.ts';
 import { PlanThread } from '../../src/mesh/plan-thread.ts';
 import { ProgramShelf } from '../../src/mesh/program-shelf.ts';

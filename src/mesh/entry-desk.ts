@@ -1,0 +1,244 @@
+/**
+ * One request at its entry: keeps the input until the answer is delivered, and has a coordinator elected for it, and another
+ * one when that one is lost. What is to be done is decided by `stepEntry`; here it is done.
+ */
+import type { Complete, ElectionMessage } from '../../protocols/election/messages.ts';
+import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
+import type { Feed } from '../../protocols/plan/messages.ts';
+import {
+  beginEntry,
+  nextTickMs,
+  stepEntry,
+  type EntryEvent,
+  type EntryState,
+  type EntryStep,
+} from '../core/election/entry.ts';
+import { rankCandidates } from '../core/election/rendezvous.ts';
+import { MeshError, toMeshError } from '../core/errors.ts';
+import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
+import type { RunReport } from '../core/report.ts';
+import type { Tensor } from '../core/tensor/tensor.ts';
+import { Feeding, type FeedingParts } from './feeding.ts';
+import type { Clock, MemberProfile, MessageChannel } from './ports.ts';
+import { parseCoordinatorReport } from './run-report.ts';
+
+export interface EntryDeskParts extends FeedingParts {
+  readonly elections: MessageChannel<ElectionMessage>;
+  readonly clock: Clock;
+}
+
+export interface EntryRequest {
+  readonly requestId: RequestId;
+  /** Name under which the client asked, for the report. */
+  readonly model: string;
+  readonly modelId: ModelId;
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  readonly parallelism: number;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (stage: string, completed: number, total: number, coordinator: PeerId) => void;
+}
+
+export interface EntryResult {
+  readonly requestId: RequestId;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  readonly report: RunReport;
+}
+
+/** A peer without the model has to fetch it first: it coordinates only when no other can. */
+const WEIGHT_WITHOUT_MODEL = 0.01;
+
+const weightOf = ({ macsPerSecond, queueDepth, models }: MemberProfile, model: ModelId): number =>
+  (Math.max(1, macsPerSecond) / (1 + queueDepth)) * (models.has(model) ? 1 : WEIGHT_WITHOUT_MODEL);
+
+export class EntryDesk {
+  readonly #parts: EntryDeskParts;
+  readonly #request: EntryRequest;
+  readonly #startedMs: number;
+  readonly #done = Promise.withResolvers<EntryResult>();
+  readonly #lost = new Set<PeerId>();
+  readonly #feeding: Feeding;
+  #state: EntryState;
+  /** The coordinator's word that all is computed. */
+  #complete: Complete | undefined;
+  #stopTimer = (): void => undefined;
+
+  /** Proposes the request to the first candidate. */
+  constructor(parts: EntryDeskParts, request: EntryRequest) {
+    const { members, clock } = parts;
+    const { requestId, modelId, deadlineMs } = request;
+    this.#parts = parts;
+    this.#request = request;
+    this.#startedMs = clock.now();
+    this.#feeding = new Feeding(parts, request.inputs, () => this.#moved());
+    const candidates = members.available().map((member) => ({ peer: member.peer, weight: weightOf(member, modelId) }));
+    const ranked = rankCandidates(requestId, candidates);
+    const first = beginEntry<Complete>(requestId, ranked, this.#startedMs + deadlineMs, this.#startedMs);
+    this.#state = first[0];
+    this.#apply(first);
+  }
+
+  /** Resolves with the answer. Call it once. @throws MeshError of any code. */
+  async answer(): Promise<EntryResult> {
+    const { signal } = this.#request;
+    const cancel = (): void => this.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      return await this.#done.promise;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+      this.#stopTimer();
+      this.#feeding.reset();
+    }
+  }
+
+  cancel(): void {
+    this.#step({ kind: 'cancelled' });
+  }
+
+  peerLost(peer: PeerId): void {
+    const { phase } = this.#state;
+    if ((phase.kind === 'proposing' || phase.kind === 'running') && phase.peer === peer) this.#lost.add(peer);
+    this.#step({ kind: 'peerLost', peer });
+  }
+
+  peerFound(peer: PeerId): void {
+    this.#step({ kind: 'peerFound', peer });
+  }
+
+  /** From a candidate or the coordinator. */
+  message(from: PeerId, message: ElectionMessage): void {
+    const { term } = message;
+    switch (message.kind) {
+      case 'accept':
+        this.#step({ kind: 'accepted', peer: from, term, leaseMs: message.leaseMs });
+        if (!this.#isLive(from, term)) break;
+        this.#request.onProgress?.('coordinator elected', 0, 0, from);
+        this.#feeding.follow(from);
+        break;
+      case 'decline':
+        this.#step({ kind: 'declined', peer: from, term, failure: message });
+        break;
+      case 'renew':
+        this.#step({ kind: 'renewed', peer: from, term });
+        if (this.#isLive(from, term)) this.#request.onProgress?.(message.stage, message.completed, message.total, from);
+        break;
+      case 'complete':
+        if (!this.#isLive(from, term)) break;
+        this.#complete = message;
+        this.#moved();
+        break;
+      case 'fail':
+        this.#step({ kind: 'failed', peer: from, term, failure: message });
+        break;
+      case 'propose':
+      case 'cancel':
+        break;
+    }
+  }
+
+  /** A plan, from the coordinator or from a candidate whose acceptance has yet to arrive. */
+  feed(from: PeerId, feed: Feed): void {
+    const { phase, term } = this.#state;
+    const isLive = (phase.kind === 'running' || phase.kind === 'proposing') && phase.peer === from;
+    if (isLive && feed.term === term) this.#feeding.offer(feed);
+  }
+
+  admits(from: PeerId, header: PieceHeader): boolean {
+    return this.#feeding.admits(from, header);
+  }
+
+  accept(from: PeerId, piece: Piece): void {
+    this.#feeding.accept(from, piece);
+  }
+
+  #isLive(peer: PeerId, term: number): boolean {
+    const { phase, term: current } = this.#state;
+    return phase.kind === 'running' && phase.peer === peer && term === current;
+  }
+
+  #step(event: EntryEvent<Complete>): void {
+    this.#apply(stepEntry(this.#state, event, this.#parts.clock.now()));
+  }
+
+  #apply([state, effects]: EntryStep<Complete>): void {
+    const { clock } = this.#parts;
+    this.#state = state;
+    this.#stopTimer();
+    const dueMs = nextTickMs(state);
+    this.#stopTimer = Number.isFinite(dueMs)
+      ? clock.after(Math.max(1, dueMs - clock.now()), () => this.#step({ kind: 'tick' }))
+      : () => undefined;
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'propose':
+          this.#feeding.reset();
+          this.#complete = undefined;
+          void this.#propose(effect.peer, effect.term, effect.remainingMs);
+          break;
+        case 'sendCancel':
+          void this.#send(effect.peer, { kind: 'cancel', requestId: state.requestId, term: effect.term });
+          break;
+        case 'deliver':
+          this.#deliver(effect.peer, effect.term, effect.result);
+          break;
+        case 'giveUp':
+          this.#done.reject(new MeshError(effect.failure.code, effect.failure.message));
+          break;
+      }
+    }
+  }
+
+  async #send(to: PeerId, message: ElectionMessage): Promise<boolean> {
+    try {
+      await this.#parts.elections.send(to, message);
+      return true;
+    } catch (error) {
+      this.#parts.logger.debug({ to, kind: message.kind, code: toMeshError(error).code }, 'could not send');
+      return false;
+    }
+  }
+
+  async #propose(peer: PeerId, term: number, remainingMs: number): Promise<void> {
+    const { requestId, modelId, parallelism, inputs } = this.#request;
+    const specs = [...inputs].map(([name, { type, shape }]) => ({ name, type, shape }));
+    const deadlineMs = Math.max(1, Math.round(remainingMs));
+    const proposal = { requestId, term, modelId, parallelism, deadlineMs, inputs: specs };
+    if (!(await this.#send(peer, { kind: 'propose', ...proposal }))) this.#step({ kind: 'peerLost', peer });
+  }
+
+  /** Ends the request once both the coordinator's word and all outputs are here. */
+  #moved(): void {
+    const { phase } = this.#state;
+    const result = this.#complete;
+    if (result === undefined || phase.kind !== 'running') return;
+    const { peer } = phase;
+    const { term } = result;
+    // The coordinator has nothing more to renew, while large outputs may still be on their way.
+    this.#step({ kind: 'renewed', peer, term });
+    if (this.#feeding.handover?.isComplete === true) this.#step({ kind: 'completed', peer, term, result });
+  }
+
+  #deliver(coordinator: PeerId, term: number, complete: Complete): void {
+    const { members, clock } = this.#parts;
+    try {
+      const { handover } = this.#feeding;
+      const report = parseCoordinatorReport(complete.report);
+      if (report === undefined || handover === undefined) {
+        throw new MeshError('INVALID_MESSAGE', 'the coordinator sent no readable report');
+      }
+      const { requestId, model, modelId } = this.#request;
+      const lostPeers = [...new Set([...this.#lost, ...report.lostPeers])];
+      const elapsedMs = clock.now() - this.#startedMs;
+      const computing = report.blocks.flatMap((block) => block.parts.map(({ peer }) => peer));
+      const named = new Set([coordinator, members.self, ...computing, ...lostPeers]);
+      const names = Object.fromEntries([...named].map((peer) => [peer, members.nameOf(peer)]));
+      const parties = { coordinator, entry: members.self, names, term, lostPeers };
+      const bytesThroughEntry = report.bytesThroughEntry + handover.bytesSent;
+      const full = { ...report, model, modelId, ...parties, elapsedMs, bytesThroughEntry };
+      this.#done.resolve({ requestId, outputs: handover.outputs(), report: full });
+    } catch (error) {
+      this.#done.reject(toMeshError(error));
+    }
+  }
+}
