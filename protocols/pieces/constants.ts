@@ -4,7 +4,7 @@ export const PROTOCOL_ID = '/tilemesh/pieces/1.0.0';
 export const MAGIC = 0x31504d54;
 export const VERSION = 1;
 
-/** Consumer block of what the assembler or the entry, not a tile, consumes. */
+/** Consumer block of what the entry, not a tile, consumes. */
 export const FOR_ASSEMBLER = 0xffff_ffff;
 
 /** Payload of one frame, bytes: few frames per piece, yet other streams get their turn in between. */

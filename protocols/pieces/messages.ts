@@ -10,7 +10,7 @@ export interface PieceHeader {
   readonly term: number;
   /** Counts the plans of the term, from 1. */
   readonly attempt: number;
-  /** Block of the plan that consumes it; `FOR_ASSEMBLER` for inputs at the coordinator and outputs at the entry. */
+  /** Block of the plan that consumes it; `FOR_ASSEMBLER` for outputs at the entry. */
   readonly block: number;
   /** Part of that block. */
   readonly part: number;
