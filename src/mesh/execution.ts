@@ -5,7 +5,7 @@
 import type { Piece } from '../../protocols/pieces/messages.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import { copyBox, extract } from '../core/geometry/copy.ts';
-import { describe, regionShape, wholeRegion, type Region } from '../core/geometry/region.ts';
+import { equals, regionShape, wholeRegion, type Region } from '../core/geometry/region.ts';
 import type { PeerId } from '../core/ids.ts';
 import { ENTRY, taskKey, type TileTask, type Transfer } from '../core/plan/dataflow.ts';
 import type { WeightSlice } from '../core/program/program.ts';
@@ -56,13 +56,10 @@ const LONGEST_TILE_MS = 60_000;
 interface Waiting {
   readonly task: TileTask;
   readonly feeds: Map<string, Tensor>;
-  /** Pieces still to come, as `tensor region`. */
-  readonly missing: Set<string>;
+  /** Pieces still to come. */
+  readonly missing: Set<Transfer>;
   haloBytes: number;
 }
-
-const needKey = (tensor: string, region: Region | null): string =>
-  `${tensor} ${region === null ? '*' : describe(region)}`;
 
 export class Execution {
   readonly #setup: ExecutionSetup;
@@ -81,7 +78,7 @@ export class Execution {
     const me = setup.prepared.plan.participants.indexOf(setup.self);
     this.#tasks = setup.prepared.dataflow.tasks.filter((task) => task.participant === me);
     for (const task of this.#tasks) {
-      const missing = new Set(task.needs.map((need) => needKey(need.tensor, need.region)));
+      const missing = new Set(task.needs);
       this.#waiting.set(taskKey(task.block, task.part), { task, feeds: new Map(), missing, haloBytes: 0 });
     }
     this.#tilesLeft = this.#tasks.length;
@@ -125,8 +122,11 @@ export class Execution {
     return waiting !== undefined && this.#needOf(waiting, tensor, region) !== undefined;
   }
 
-  #needOf(waiting: Waiting, tensor: string, region: Region): string | undefined {
-    return [needKey(tensor, region), needKey(tensor, null)].find((key) => waiting.missing.has(key));
+  #needOf({ missing }: Waiting, tensor: string, region: Region): Transfer | undefined {
+    for (const need of missing) {
+      if (need.tensor === tensor && (need.region === null || equals(need.region, region))) return need;
+    }
+    return undefined;
   }
 
   /** Takes in a piece from another peer; one that nobody waits for is ignored. */

@@ -84,7 +84,7 @@ export class Worker {
   admits(from: PeerId, header: PieceHeader): boolean {
     const execution = this.#executionOf(header);
     if (execution !== undefined) return execution.wants(header.block, header.part, header.tensor, header.region);
-    return this.#isToCome(header) && this.#isMember(from) && this.#early.admit(from, header);
+    return this.#isToCome(header) && this.#early.admit(from, header);
   }
 
   accept(from: PeerId, piece: Piece): void {
@@ -104,10 +104,6 @@ export class Worker {
     const ended = this.#ended.get(id.requestId);
     if (id.term < this.#fence.highest(id.requestId)) return false;
     return (running === undefined || !isNewer(running.id, id)) && (ended === undefined || isNewer(id, ended));
-  }
-
-  #isMember(peer: PeerId): boolean {
-    return this.#parts.members.available().some((member) => member.peer === peer);
   }
 
   #drop(running: Running, reason: string): void {

@@ -6,12 +6,12 @@
  * A part is `[participant, predicted ms, output, output, ...]`; an output is `tensor, rank, start, end, start, end, ...`,
  * with the tensor as an index in `tensors`, and rank -1 for a whole value of unknown size.
  */
-import { MeshError } from '../errors.ts';
 import type { Region } from '../geometry/region.ts';
 import type { InputSpec } from '../graph/bind.ts';
 import { asPeerId, isModelId } from '../ids.ts';
 import { isDataType } from '../tensor/data-type.ts';
 import { PLAN_SCHEMA, type Block, type Part, type Plan } from './plan.ts';
+import { noPlan } from './validate.ts';
 
 const MAX_PARTICIPANTS = 1024;
 const MAX_BLOCKS = 4096;
@@ -60,31 +60,27 @@ function encodePart({ participant, predictedMs, outputs }: Part, numberOf: (name
   return numbers;
 }
 
-const fail = (what: string): never => {
-  throw new MeshError('INVALID_MESSAGE', `not a valid plan: ${what}`);
-};
-
 type Json = Readonly<Record<string, unknown>>;
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const object = (value: unknown, what: string): Json => (isObject(value) ? value : fail(`${what} is not an object`));
+const object = (value: unknown, what: string): Json => (isObject(value) ? value : noPlan(`${what} is not an object`));
 const list = (value: unknown, what: string, most: number): readonly unknown[] =>
-  Array.isArray(value) && value.length <= most ? value : fail(`${what} is not a list of at most ${most}`);
+  Array.isArray(value) && value.length <= most ? value : noPlan(`${what} is not a list of at most ${most}`);
 const count = (value: unknown, what: string, most = Number.MAX_SAFE_INTEGER): number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= most
     ? value
-    : fail(`${what} is not a number from 0 to ${most}`);
+    : noPlan(`${what} is not a number from 0 to ${most}`);
 const text = (value: unknown, what: string): string =>
-  typeof value === 'string' && value.length <= 512 ? value : fail(`${what} is not a text`);
+  typeof value === 'string' && value.length <= 512 ? value : noPlan(`${what} is not a text`);
 const milliseconds = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) ? value : 0);
 
 /** @throws MeshError INVALID_MESSAGE naming what is wrong. */
 export function decodePlan(encoded: Uint8Array): Plan {
   const plan = object(parseJson(encoded), 'it');
-  if (plan.schema !== PLAN_SCHEMA) fail(`its schema is not ${PLAN_SCHEMA}`);
+  if (plan.schema !== PLAN_SCHEMA) noPlan(`its schema is not ${PLAN_SCHEMA}`);
   const modelId = text(plan.modelId, 'modelId');
-  if (!isModelId(modelId)) return fail('modelId is not 64 hexadecimal digits');
+  if (!isModelId(modelId)) return noPlan('modelId is not 64 hexadecimal digits');
   const participants = list(plan.participants, 'participants', MAX_PARTICIPANTS).map((peer) =>
     asPeerId(text(peer, 'a participant')),
   );
@@ -104,7 +100,7 @@ function parseJson(encoded: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(encoded));
   } catch (cause) {
-    throw new MeshError('INVALID_MESSAGE', 'not a valid plan: it is not JSON', { cause });
+    return noPlan('it is not JSON', cause);
   }
 }
 
@@ -112,7 +108,7 @@ function decodeInputs(value: unknown): Record<string, InputSpec> {
   const inputs = Object.entries(object(value, 'inputs')).map(([name, own]) => {
     const spec = object(own, 'an input');
     const type = text(spec.type, 'a type');
-    if (!isDataType(type)) return fail(`"${type}" is not an element type`);
+    if (!isDataType(type)) return noPlan(`"${type}" is not an element type`);
     const shape = list(spec.shape, 'a shape', MAX_RANK).map((extent) => count(extent, 'an extent'));
     return [name, { type, shape }] as const;
   });
@@ -157,6 +153,6 @@ function decodeRegion(bounds: readonly unknown[], axes: number, what: string): R
   return Array.from({ length: axes }, (_, axis) => {
     const start = count(bounds[2 * axis], what);
     const end = count(bounds[2 * axis + 1], what);
-    return start < end ? { start, end } : fail(`${what} is empty`);
+    return start < end ? { start, end } : noPlan(`${what} is empty`);
   });
 }

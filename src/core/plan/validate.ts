@@ -5,9 +5,10 @@ import type { BoundGraph } from '../graph/bind.ts';
 import { blockOutputs } from './boundaries.ts';
 import type { Plan } from './plan.ts';
 
-const fail = (what: string): never => {
-  throw new MeshError('INVALID_MESSAGE', `not a valid plan: ${what}`);
-};
+/** @throws MeshError INVALID_MESSAGE, always. */
+export function noPlan(what: string, cause?: unknown): never {
+  throw new MeshError('INVALID_MESSAGE', `not a valid plan: ${what}`, { cause });
+}
 
 /** Whether the regions are disjoint, inside the whole and together all of it. */
 function isPartition(regions: readonly Region[], full: Region): boolean {
@@ -25,18 +26,19 @@ export function checkPlan(bound: BoundGraph, plan: Plan): void {
   let next = 0;
   for (const [index, block] of plan.blocks.entries()) {
     if (block.first !== next || block.last < block.first || block.last >= bound.steps.length) {
-      fail(`block ${index} covers steps ${block.first} to ${block.last}, but step ${next} is next`);
+      noPlan(`block ${index} covers steps ${block.first} to ${block.last}, but step ${next} is next`);
     }
     next = block.last + 1;
     for (const name of blockOutputs(bound, block)) {
       const regions = block.parts.map((part) => part.outputs[name]);
       const shape = bound.shapes.get(name);
       if (shape === undefined) {
-        if (regions.length !== 1 || regions[0] !== null) fail(`block ${index} cuts "${name}", whose shape is unknown`);
+        if (regions.length !== 1 || regions[0] !== null)
+          noPlan(`block ${index} cuts "${name}", whose shape is unknown`);
       } else if (!regions.every((region) => region != null) || !isPartition(regions, wholeRegion(shape))) {
-        fail(`block ${index} does not cut "${name}" into disjoint regions that cover it`);
+        noPlan(`block ${index} does not cut "${name}" into disjoint regions that cover it`);
       }
     }
   }
-  if (next !== bound.steps.length) fail(`it ends at step ${next} of ${bound.steps.length}`);
+  if (next !== bound.steps.length) noPlan(`it ends at step ${next} of ${bound.steps.length}`);
 }
