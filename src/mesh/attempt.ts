@@ -78,7 +78,14 @@ export class Attempt {
     this.#setup = setup;
     this.isAwaited = setup.mustWait || participants.some((peer) => !ledger.isPrepared(peer, encoded.digest));
     this.#assignment = new Assignment({
-      ...{ plans, ledger, id, modelId, encoded, participants, entry, signal },
+      plans,
+      ledger,
+      id,
+      modelId,
+      encoded,
+      participants,
+      entry,
+      signal,
       isAwaited: this.isAwaited,
       onUnreachable: (peer, { code }) => {
         this.#step({ kind: 'failed', peer, code, message: `${members.nameOf(peer)} cannot be reached` });
@@ -107,9 +114,11 @@ export class Attempt {
     this.#setup.signal.throwIfAborted();
     this.#watch();
     try {
-      await this.#assignment.assign();
+      const outcome = this.#outcome.promise;
+      // A peer that takes nothing must not delay what the loss of another one brings about.
+      await Promise.race([this.#assignment.assign(), outcome]);
       this.#step({ kind: 'assigned' });
-      await this.#outcome.promise;
+      await outcome;
       return this.#tiles;
     } finally {
       this.#stopTimer();

@@ -12,6 +12,7 @@ import type { PeerId } from '../../../src/core/ids.ts';
 import { fromFloat32, type Tensor } from '../../../src/core/tensor/tensor.ts';
 import { EARLY_DEFAULTS } from '../../../src/mesh/early-pieces.ts';
 import { isAt, TO_ENTRY } from '../../../src/mesh/piece-address.ts';
+import { TELL_INTERVAL_MS } from '../../../src/mesh/work-signs.ts';
 import { MemoryMesh, type MemoryMeshOptions } from '../../support/memory-mesh.ts';
 import { selfContained } from '../../support/self-contained.ts';
 
@@ -97,7 +98,11 @@ describe('the control plane of a request', function () {
       assert.ok(said('assign').every(({ own }) => own.plan === undefined && !own.isAwaited));
       assert.equal(said('feed').length, 1);
       assert.equal(said('feed')[0]!.own.plan, undefined);
-      for (const kind of ['ready', 'lack', 'progress', 'missed'] as const) assert.equal(said(kind).length, 0, kind);
+      for (const kind of ['lack', 'missed'] as const) assert.equal(said(kind).length, 0, kind);
+      // On a busy machine a participant may say that it prepares, and then that it is ready; nobody waits for it.
+      const order = messages.map(({ own }) => own.kind);
+      assert.ok(!order.includes('ready') || order.indexOf('ready') > order.indexOf('feed'));
+      assert.ok(said('progress').length <= PEERS * (report.elapsedMs / TELL_INTERVAL_MS));
       assert.equal(said('finished').length, PEERS);
     }
     assert.ok(coordinators.size > 1, 'several peers coordinated');
