@@ -5,7 +5,7 @@ import { MeshError, toMeshError } from '../core/errors.ts';
 import { asPeerId, type PeerId, type RequestId } from '../core/ids.ts';
 import { Coordination, type CoordinationParts } from './coordination.ts';
 import type { MessageChannel, ModelAccess } from './ports.ts';
-import type { CoordinatorReport } from './run-report.ts';
+import { encodeAccount, type CoordinatorAccount } from './run-report.ts';
 
 export interface CoordinatorParts extends CoordinationParts {
   readonly elections: MessageChannel<ElectionMessage>;
@@ -136,10 +136,9 @@ export class Coordinator {
     };
   }
 
-  async #complete({ request, entry }: Desk, report: CoordinatorReport): Promise<void> {
+  async #complete({ request, entry }: Desk, account: CoordinatorAccount): Promise<void> {
     const { requestId, term } = request;
-    const encoded = new TextEncoder().encode(JSON.stringify(report));
-    await this.#tell(entry, { kind: 'complete', requestId, term, report: encoded });
+    await this.#tell(entry, { kind: 'complete', requestId, term, report: encodeAccount(account) });
   }
 
   async #report({ request, entry }: Desk, failure: MeshError): Promise<void> {
