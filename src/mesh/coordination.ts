@@ -75,6 +75,7 @@ export class Coordination {
     const { requestId, term, modelId } = this.#request;
     const beganMs = clock.now();
     const planned = await this.#plan(number > 1 || term > 1);
+    this.#signal.throwIfAborted();
     const plannedMs = clock.now();
     const id = { requestId, term, attempt: number };
     const setup = { id, modelId, entry: this.#entry, ...planned, mustWait: number > 1, signal: this.#signal };
