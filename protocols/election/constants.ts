@@ -1,6 +1,6 @@
 export const PROTOCOL_ID = '/tilemesh/election/1.0.0';
 
-/** A report is JSON for people and traces: per block and part some 100 bytes. */
+/** A report is JSON, some 40 bytes for each tile. */
 export const MAX_REPORT_BYTES = 1024 * 1024;
 /** A frame holds one report at most, and little beside it. */
 export const MAX_FRAME_BYTES = MAX_REPORT_BYTES + 64 * 1024;

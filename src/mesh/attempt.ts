@@ -111,7 +111,6 @@ export class Attempt {
    * @throws AttemptFailure when another plan may do, MeshError when none of this coordinator can.
    */
   async run(): Promise<readonly TileReport[]> {
-    this.#setup.signal.throwIfAborted();
     this.#watch();
     try {
       const outcome = this.#outcome.promise;

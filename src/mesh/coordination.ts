@@ -11,7 +11,7 @@ import { levelled } from '../core/plan/planner.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Attempt, AttemptFailure, type AttemptParts, type Stage } from './attempt.ts';
 import type { EncodedPlan, Preparation, PreparedPlan } from './preparation.ts';
-import { coordinatorReport, type CoordinatorReport } from './run-report.ts';
+import type { CoordinatorAccount } from './run-report.ts';
 
 export interface CoordinationParts extends AttemptParts {
   readonly preparation: Preparation;
@@ -52,7 +52,7 @@ export class Coordination {
   }
 
   /** @throws MeshError when no answer can be had in this term. */
-  async run(): Promise<CoordinatorReport> {
+  async run(): Promise<CoordinatorAccount> {
     for (let number = 1; number <= MAX_ATTEMPTS; number++) {
       this.#signal.throwIfAborted();
       try {
@@ -70,11 +70,12 @@ export class Coordination {
     );
   }
 
-  async #try(number: number): Promise<CoordinatorReport> {
+  async #try(number: number): Promise<CoordinatorAccount> {
     const { clock, logger } = this.#parts;
     const { requestId, term, modelId } = this.#request;
     const beganMs = clock.now();
     const planned = await this.#plan(number > 1 || term > 1);
+    this.#signal.throwIfAborted();
     const plannedMs = clock.now();
     const id = { requestId, term, attempt: number };
     const setup = { id, modelId, entry: this.#entry, ...planned, mustWait: number > 1, signal: this.#signal };
@@ -84,7 +85,7 @@ export class Coordination {
       const tiles = await attempt.run();
       const spent = { planMs: plannedMs - beganMs, runMs: clock.now() - plannedMs, isAwaited: attempt.isAwaited };
       logger.debug({ requestId, attempt: number, ...spent }, 'answered');
-      return coordinatorReport({ ...planned.prepared, tiles }, number, [...this.#lost]);
+      return { attempts: number, lostPeers: [...this.#lost], tiles };
     } catch (error) {
       await attempt.abort(error instanceof Error ? error.message : 'failed', this.#lost);
       throw error;

@@ -1,12 +1,11 @@
 /** The coordinator's desk: accepts or declines proposals, keeps the leases it holds alive, and reports to the entry. */
 import type { ElectionMessage, Propose } from '../../protocols/election/messages.ts';
 import { createFence, type Fence } from '../core/election/fence.ts';
-import { LEASE_MS, RENEW_MS } from '../core/election/lease.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import { asPeerId, type PeerId, type RequestId } from '../core/ids.ts';
 import { Coordination, type CoordinationParts } from './coordination.ts';
 import type { MessageChannel, ModelAccess } from './ports.ts';
-import type { CoordinatorReport } from './run-report.ts';
+import { encodeAccount, type CoordinatorAccount } from './run-report.ts';
 
 export interface CoordinatorParts extends CoordinationParts {
   readonly elections: MessageChannel<ElectionMessage>;
@@ -15,6 +14,10 @@ export interface CoordinatorParts extends CoordinationParts {
   readonly maxRequests: number;
 }
 
+/** How long the entry waits for a sign of life before it elects another coordinator. */
+export const LEASE_MS = 1_500;
+/** Several chances within a lease, so that one late timer costs nothing. */
+const RENEW_MS = 300;
 const FENCED_REQUESTS = 4096;
 
 interface Desk {
@@ -133,10 +136,9 @@ export class Coordinator {
     };
   }
 
-  async #complete({ request, entry }: Desk, report: CoordinatorReport): Promise<void> {
+  async #complete({ request, entry }: Desk, account: CoordinatorAccount): Promise<void> {
     const { requestId, term } = request;
-    const encoded = new TextEncoder().encode(JSON.stringify(report));
-    await this.#tell(entry, { kind: 'complete', requestId, term, report: encoded });
+    await this.#tell(entry, { kind: 'complete', requestId, term, report: encodeAccount(account) });
   }
 
   async #report({ request, entry }: Desk, failure: MeshError): Promise<void> {

@@ -20,7 +20,7 @@ import type { RunReport } from '../core/report.ts';
 import type { Tensor } from '../core/tensor/tensor.ts';
 import { Feeding, type FeedingParts } from './feeding.ts';
 import type { Clock, MemberProfile, MessageChannel } from './ports.ts';
-import { parseCoordinatorReport } from './run-report.ts';
+import { parseAccount, runFigures } from './run-report.ts';
 
 export interface EntryDeskParts extends FeedingParts {
   readonly elections: MessageChannel<ElectionMessage>;
@@ -223,20 +223,21 @@ export class EntryDesk {
     const { members, clock } = this.#parts;
     try {
       const { handover } = this.#feeding;
-      const report = parseCoordinatorReport(complete.report);
-      if (report === undefined || handover === undefined) {
+      const account = parseAccount(complete.report);
+      if (account === undefined || handover?.id.attempt !== account.attempts) {
         throw new MeshError('INVALID_MESSAGE', 'the coordinator sent no readable report');
       }
       const { requestId, model, modelId } = this.#request;
-      const lostPeers = [...new Set([...this.#lost, ...report.lostPeers])];
+      const { attempts, tiles } = account;
+      const figures = runFigures({ ...handover.prepared, tiles });
+      const bytesThroughEntry = figures.bytesThroughEntry + handover.bytesSent;
+      const lostPeers = [...new Set([...this.#lost, ...account.lostPeers])];
       const elapsedMs = clock.now() - this.#startedMs;
-      const computing = report.blocks.flatMap((block) => block.parts.map(({ peer }) => peer));
-      const named = new Set([coordinator, members.self, ...computing, ...lostPeers]);
+      const named = new Set([coordinator, members.self, ...handover.prepared.plan.participants, ...lostPeers]);
       const names = Object.fromEntries([...named].map((peer) => [peer, members.nameOf(peer)]));
-      const parties = { coordinator, entry: members.self, names, term, lostPeers };
-      const bytesThroughEntry = report.bytesThroughEntry + handover.bytesSent;
-      const full = { ...report, model, modelId, ...parties, elapsedMs, bytesThroughEntry };
-      this.#done.resolve({ requestId, outputs: handover.outputs(), report: full });
+      const parties = { coordinator, entry: members.self, names, term, attempts, lostPeers };
+      const report = { ...figures, model, modelId, ...parties, elapsedMs, bytesThroughEntry };
+      this.#done.resolve({ requestId, outputs: handover.outputs(), report });
     } catch (error) {
       this.#done.reject(toMeshError(error));
     }

@@ -101,6 +101,7 @@ export class Feeding {
       signal.throwIfAborted();
       this.#handover = new Handover({ id, self: members.self, prepared, inputs: this.#inputs, pieces, signal });
       await this.#handover.send();
+      signal.throwIfAborted();
       await this.#tell(coordinator, { kind: 'fed', ...id });
       this.#onChange();
     } catch (error) {

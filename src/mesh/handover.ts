@@ -46,6 +46,10 @@ export class Handover {
     return this.#parts.id;
   }
 
+  get prepared(): PreparedPlan {
+    return this.#parts.prepared;
+  }
+
   /** Bytes of the inputs that went to other peers. */
   get bytesSent(): number {
     return this.#bytesSent;

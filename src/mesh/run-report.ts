@@ -1,10 +1,22 @@
-/** The account of a finished request, from its plan and what the participants reported. */
+/**
+ * The account of a finished request. Participants tell the coordinator what their tiles cost, the coordinator tells the entry,
+ * and the entry, which has the plan too, writes the report. On the wire a tile is a row of numbers.
+ */
 import { describe } from '../core/geometry/region.ts';
-import { describeCut, type Plan } from '../core/plan/plan.ts';
-import type { PeerId } from '../core/ids.ts';
 import type { BoundGraph } from '../core/graph/bind.ts';
+import { asPeerId, type PeerId } from '../core/ids.ts';
+import { taskKey } from '../core/plan/dataflow.ts';
+import { describeCut, type Plan } from '../core/plan/plan.ts';
 import type { BlockReport, RunReport } from '../core/report.ts';
 import type { TileReport } from './execution.ts';
+
+/** What the coordinator tells the entry of a request that is done. */
+export interface CoordinatorAccount {
+  /** Number of the attempt that succeeded. */
+  readonly attempts: number;
+  readonly lostPeers: readonly PeerId[];
+  readonly tiles: readonly TileReport[];
+}
 
 export interface RunFacts {
   readonly bound: BoundGraph;
@@ -12,41 +24,30 @@ export interface RunFacts {
   readonly tiles: readonly TileReport[];
 }
 
-/** What of a report the coordinator knows; the entry adds the rest, what it sent itself included. */
-export type CoordinatorReport = Pick<
-  RunReport,
-  'attempts' | 'cut' | 'blocks' | 'bytesPeerToPeer' | 'bytesThroughEntry' | 'predictedMs' | 'lostPeers'
->;
+/** What of a report follows from the plan and what its tiles cost. */
+export type RunFigures = Pick<RunReport, 'cut' | 'blocks' | 'bytesPeerToPeer' | 'bytesThroughEntry' | 'predictedMs'>;
 
-/** @param lostPeers peers lost while this coordinator had the request. */
-export function coordinatorReport(facts: RunFacts, attempts: number, lostPeers: readonly PeerId[]): CoordinatorReport {
+export function runFigures(facts: RunFacts): RunFigures {
   const { plan, tiles } = facts;
   const sum = (of: (tile: TileReport) => number): number => tiles.reduce((total, tile) => total + of(tile), 0);
   return {
-    attempts,
     cut: summariseCut(plan),
     blocks: blockReports(facts),
     bytesPeerToPeer: sum((tile) => tile.bytesToPeers),
     bytesThroughEntry: sum((tile) => tile.bytesToEntry),
     predictedMs: plan.predictedMs,
-    lostPeers,
   };
 }
 
 function blockReports({ bound, plan, tiles }: RunFacts): BlockReport[] {
+  const costs = new Map(tiles.map((tile) => [taskKey(tile.block, tile.part), tile]));
   return plan.blocks.map((block, index) => ({
     nodes: bound.steps.slice(block.first, block.last + 1).map((step) => step.node.name),
     cut: describeCut(block.cut),
     parts: block.parts.map((part, position) => {
-      const peer = plan.participants[part.participant]!;
-      const tile = tiles.find((own) => own.block === index && own.part === position);
+      const { computeMs = 0, haloBytes = 0 } = costs.get(taskKey(index, position)) ?? {};
       const regions = Object.values(part.outputs).map((region) => (region === null ? 'whole' : describe(region)));
-      return {
-        peer,
-        region: regions.join(' '),
-        computeMs: tile?.computeMs ?? 0,
-        haloBytes: tile?.haloBytes ?? 0,
-      };
+      return { peer: plan.participants[part.participant]!, region: regions.join(' '), computeMs, haloBytes };
     }),
   }));
 }
@@ -58,28 +59,54 @@ function summariseCut(plan: Plan): string {
   return `${blocks.length} blocks over ${participants.length} peers: ${[...cuts].join(', ')}`;
 }
 
-const isCount = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value) && value >= 0;
+type Row = readonly number[];
 
-/** A participant's account of its tiles; what is no such account counts as none. */
-export function parseTileReports(encoded: Uint8Array): TileReport[] {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(encoded));
-    if (!Array.isArray(value)) return [];
-    return (value as TileReport[]).filter((tile) =>
-      [tile.block, tile.part, tile.computeMs, tile.haloBytes, tile.bytesToPeers, tile.bytesToEntry].every(isCount),
-    );
-  } catch {
-    return [];
-  }
-}
+const rowOf = ({ block, part, computeMs, haloBytes, bytesToPeers, bytesToEntry }: TileReport): Row => [
+  block,
+  part,
+  Math.round(computeMs * 1000) / 1000,
+  haloBytes,
+  bytesToPeers,
+  bytesToEntry,
+];
 
-/** A decoded report from the coordinator, checked for shape; undefined when it is not one. */
-export function parseCoordinatorReport(encoded: Uint8Array): CoordinatorReport | undefined {
+const isRow = (value: unknown): value is Row =>
+  Array.isArray(value) &&
+  value.length === 6 &&
+  value.every((own) => typeof own === 'number' && Number.isFinite(own) && own >= 0);
+
+/** The rows that are some; others count as none. */
+const tilesOf = (value: unknown): TileReport[] =>
+  (Array.isArray(value) ? value.filter(isRow) : []).map(
+    ([block, part, computeMs, haloBytes, bytesToPeers, bytesToEntry]) =>
+      ({ block, part, computeMs, haloBytes, bytesToPeers, bytesToEntry }) as TileReport,
+  );
+
+const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+
+function decode(encoded: Uint8Array): unknown {
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(encoded));
-    const isReport = typeof value === 'object' && value !== null && 'attempts' in value && 'blocks' in value;
-    return isReport ? (value as CoordinatorReport) : undefined;
+    return JSON.parse(new TextDecoder().decode(encoded));
   } catch {
     return undefined;
   }
+}
+
+/** A participant's account of its tiles. */
+export const encodeTileReports = (tiles: readonly TileReport[]): Uint8Array => encode(tiles.map(rowOf));
+
+/** What is no such account counts as none. */
+export const parseTileReports = (encoded: Uint8Array): TileReport[] => tilesOf(decode(encoded));
+
+export const encodeAccount = ({ tiles, ...account }: CoordinatorAccount): Uint8Array =>
+  encode({ ...account, tiles: tiles.map(rowOf) });
+
+/** Undefined for what is no account. */
+export function parseAccount(encoded: Uint8Array): CoordinatorAccount | undefined {
+  const value = decode(encoded);
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { attempts, lostPeers, tiles } = value as Readonly<Record<string, unknown>>;
+  if (!Number.isSafeInteger(attempts) || !Array.isArray(lostPeers)) return undefined;
+  const lost = lostPeers.filter((peer) => typeof peer === 'string').map(asPeerId);
+  return { attempts: attempts as number, lostPeers: lost, tiles: tilesOf(tiles) };
 }

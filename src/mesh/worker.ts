@@ -13,6 +13,7 @@ import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel 
 import type { PreparedPlan, Preparation } from './preparation.ts';
 import type { ProgramShelf } from './program-shelf.ts';
 import { RecentMap } from './recent-map.ts';
+import { encodeTileReports } from './run-report.ts';
 import { lostPeerOf } from './send-piece.ts';
 import { WorkSigns } from './work-signs.ts';
 
@@ -172,7 +173,7 @@ export class Worker {
       signs.stop();
       // It could not have finished unless all that it needs something from had the plan and were prepared.
       ledger.note(prepared.plan.participants, digest, 'prepared');
-      await this.#reply(from, { kind: 'finished', ...id, report: new TextEncoder().encode(JSON.stringify(tiles)) });
+      await this.#reply(from, { kind: 'finished', ...id, report: encodeTileReports(tiles) });
     } catch (error) {
       if (!running.abort.signal.aborted) await this.#explain(from, id, isReady, toMeshError(error));
     } finally {

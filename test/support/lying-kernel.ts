@@ -6,6 +6,7 @@ export function lyingKernel(kernel: Kernel, value: number): Kernel {
   let runs = 0;
   return {
     name: 'liar',
+    memoryBytes: kernel.memoryBytes,
     prepare: (...parameters) => kernel.prepare(...parameters),
     release: (key) => kernel.release(key),
     close: () => Promise.resolve(),
