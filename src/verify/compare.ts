@@ -51,7 +51,8 @@ export function difference(a: Tensor, b: Tensor): Difference {
   return { maxAbs, maxRel: maxAbs === 0 ? 0 : maxAbs / largest, isIdentical: false };
 }
 
-function readNumbers(source: Tensor): ArrayLike<number> & { entries(): ArrayIterator<[number, number]> } {
+/** The elements as plain numbers, also those of half precision. */
+export function readNumbers(source: Tensor): ArrayLike<number> & { entries(): ArrayIterator<[number, number]> } {
   if (source.type !== 'float16') return numberValues(source);
   return new Float16Array(source.bytes.slice().buffer);
 }

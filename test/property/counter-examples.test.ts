@@ -18,6 +18,8 @@ interface CounterExample {
   readonly weights?: Readonly<Record<string, Shape>>;
   readonly constants?: Readonly<Record<string, Tensor>>;
   readonly cut: CutCase;
+  /** What the runtime computes of a part differs in its last bits from the whole on some machines. */
+  readonly isRounded?: boolean;
 }
 
 const cut = (axis: number, weights: readonly number[], isGrid = false): CutCase => ({ axis, isGrid, weights });
@@ -81,6 +83,21 @@ const FOUND: Readonly<Record<string, CounterExample>> = {
     outputs: ['x'],
     cut: cut(2, [1, 1]),
   },
+  // Of one row the runtime takes the sums in another order. An element that is nearly half-way between two numbers of half
+  // precision then becomes the one or the other.
+  'a matrix product of one row, rounded to half precision': {
+    x: [1, 4, 5, 12],
+    opset: 13,
+    nodes: [
+      node('Transpose', ['x'], ['t'], { perm: ints(0, 1, 3, 2) }),
+      node('MatMul', ['x', 't'], ['m']),
+      node('Cast', ['m'], ['h'], { to: int(10) }),
+      node('Cast', ['h'], ['y'], { to: int(1) }),
+    ],
+    outputs: ['y'],
+    cut: cut(2, [1, 1, 1, 1, 1]),
+    isRounded: true,
+  },
 };
 
 function build({ x, opset, nodes, outputs, weights = {}, constants = {} }: CounterExample) {
@@ -110,10 +127,11 @@ describe('cut equals whole, where it once did not', () => {
 
   for (const [name, found] of Object.entries(FOUND)) {
     it(`for ${name}`, async () => {
-      const tally: Tally = { identical: 0, close: 0, cutSteps: 0, refused: 0 };
+      const tally: Tally = { identical: 0, close: 0, carried: 0, cutSteps: 0, refused: 0 };
       await checkCase(bench, build(found), found.cut, tally);
       assert.equal(tally.refused, 0);
-      assert.equal(tally.identical, 3 * found.outputs.length);
+      const equal = found.isRounded === true ? tally.identical + tally.close + tally.carried : tally.identical;
+      assert.equal(equal, 3 * found.outputs.length);
     });
   }
 });
