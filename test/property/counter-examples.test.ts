@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import type { Graph, Node } from '../../src/core/graph/graph.ts';
 import type { DataType } from '../../src/core/tensor/data-type.ts';
-import type { Shape, Tensor } from '../../src/core/tensor/tensor.ts';
+import { fromNumbers, type Shape, type Tensor } from '../../src/core/tensor/tensor.ts';
 import { graphOf, node, value } from '../unit/core/graph/small-graphs.ts';
 import { int, ints, list, text } from '../unit/core/ops/facts.ts';
 import { openBench, type Bench } from './bench.ts';
@@ -82,6 +82,21 @@ const FOUND: Readonly<Record<string, CounterExample>> = {
     nodes: [],
     outputs: ['x'],
     cut: cut(2, [1, 1]),
+  },
+  'a transpose without an order, of what was quantised by channels': {
+    x: [2, 8, 6, 5],
+    opset: 13,
+    nodes: [
+      node('QuantizeLinear', ['x', 'scale', 'zero'], ['q'], { axis: int(1) }),
+      node('DequantizeLinear', ['q', 'scale', 'zero'], ['d'], { axis: int(1) }),
+      node('Transpose', ['d'], ['y']),
+    ],
+    outputs: ['y'],
+    constants: {
+      scale: floats([8], 3, 0.05, 0.2),
+      zero: fromNumbers('int8', [8], [0, 1, 2, 3, 4, 5, 6, 7]),
+    },
+    cut: cut(2, [3, 2]),
   },
   // Of one row the runtime takes the sums in another order. An element that is nearly half-way between two numbers of half
   // precision then becomes the one or the other.
