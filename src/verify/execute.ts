@@ -49,7 +49,8 @@ export async function executePlan(request: ExecuteRequest): Promise<Map<string, 
       }
     }
   } finally {
-    for (const key of new Set(tasks.map(({ tile }) => tile.program.key))) await request.kernel.release(key);
+    const keys = new Set(tasks.map(({ tile }) => tile.program.key));
+    await Promise.all([...keys].map((key) => request.kernel.release(key)));
   }
   const outputs = bound.graph.outputs.filter(({ name }) => !isConstant(bound, name));
   return new Map(outputs.map(({ name }) => [name, gather(bound, name, wholeOf(bound, name), held)]));

@@ -10,13 +10,18 @@ import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import { executePlan } from '../../src/verify/execute.ts';
 
 export interface Bench {
+  readonly kernel: Kernel;
   readonly modelId: ModelId;
+  /** Another one every time: plans of ids of their own can run at the same time, since they share no programs. */
+  freshModelId(): ModelId;
   weights(blob: Uint8Array): WeightFile | null;
   run(
     bound: BoundGraph,
     plan: Plan,
     weights: WeightFile | null,
     inputs: ReadonlyMap<string, Tensor>,
+    /** Another kernel than the bench's own. */
+    kernel?: Kernel,
   ): Promise<Map<string, Tensor>>;
   close(): Promise<void>;
 }
@@ -25,8 +30,12 @@ export interface Bench {
 export function openBench(kernel: Kernel): Bench {
   const folder = mkdtempSync(join(tmpdir(), 'tilemesh-property-'));
   let files = 0;
+  let models = 0;
   return {
+    kernel,
     modelId: 'a'.repeat(64) as ModelId,
+    // Programs are told apart by the first digits.
+    freshModelId: () => (models++).toString(16).padStart(8, '0').padEnd(64, '0') as ModelId,
     weights: (blob) => {
       if (blob.byteLength === 0) return null;
       // Programs keep a file mapped while they are prepared; a few names used in turn are enough.
@@ -35,8 +44,8 @@ export function openBench(kernel: Kernel): Bench {
       writeFileSync(path, blob);
       return { path };
     },
-    run: (bound, plan, weights, inputs) =>
-      executePlan({ bound, plan, kernel, weights, inputs, signal: AbortSignal.timeout(20_000) }),
+    run: (bound, plan, weights, inputs, own = kernel) =>
+      executePlan({ bound, plan, kernel: own, weights, inputs, signal: AbortSignal.timeout(20_000) }),
     close: async () => {
       await kernel.close();
       rmSync(folder, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import type { Graph, Node } from '../../src/core/graph/graph.ts';
 import type { DataType } from '../../src/core/tensor/data-type.ts';
-import type { Shape, Tensor } from '../../src/core/tensor/tensor.ts';
+import { fromNumbers, type Shape, type Tensor } from '../../src/core/tensor/tensor.ts';
 import { graphOf, node, value } from '../unit/core/graph/small-graphs.ts';
 import { int, ints, list, text } from '../unit/core/ops/facts.ts';
 import { openBench, type Bench } from './bench.ts';
@@ -18,6 +18,8 @@ interface CounterExample {
   readonly weights?: Readonly<Record<string, Shape>>;
   readonly constants?: Readonly<Record<string, Tensor>>;
   readonly cut: CutCase;
+  /** What the runtime computes of a part differs in its last bits from the whole on some machines. */
+  readonly isRounded?: boolean;
 }
 
 const cut = (axis: number, weights: readonly number[], isGrid = false): CutCase => ({ axis, isGrid, weights });
@@ -81,6 +83,36 @@ const FOUND: Readonly<Record<string, CounterExample>> = {
     outputs: ['x'],
     cut: cut(2, [1, 1]),
   },
+  'a transpose without an order, of what was quantised by channels': {
+    x: [2, 8, 6, 5],
+    opset: 13,
+    nodes: [
+      node('QuantizeLinear', ['x', 'scale', 'zero'], ['q'], { axis: int(1) }),
+      node('DequantizeLinear', ['q', 'scale', 'zero'], ['d'], { axis: int(1) }),
+      node('Transpose', ['d'], ['y']),
+    ],
+    outputs: ['y'],
+    constants: {
+      scale: floats([8], 3, 0.05, 0.2),
+      zero: fromNumbers('int8', [8], [0, 1, 2, 3, 4, 5, 6, 7]),
+    },
+    cut: cut(2, [3, 2]),
+  },
+  // Of one row the runtime takes the sums in another order. An element that is nearly half-way between two numbers of half
+  // precision then becomes the one or the other.
+  'a matrix product of one row, rounded to half precision': {
+    x: [1, 4, 5, 12],
+    opset: 13,
+    nodes: [
+      node('Transpose', ['x'], ['t'], { perm: ints(0, 1, 3, 2) }),
+      node('MatMul', ['x', 't'], ['m']),
+      node('Cast', ['m'], ['h'], { to: int(10) }),
+      node('Cast', ['h'], ['y'], { to: int(1) }),
+    ],
+    outputs: ['y'],
+    cut: cut(2, [1, 1, 1, 1, 1]),
+    isRounded: true,
+  },
 };
 
 function build({ x, opset, nodes, outputs, weights = {}, constants = {} }: CounterExample) {
@@ -113,7 +145,8 @@ describe('cut equals whole, where it once did not', () => {
       const tally = { ...NO_TALLY };
       await checkCase(bench, build(found), found.cut, tally);
       assert.equal(tally.refused, 0);
-      assert.equal(tally.identical, 3 * found.outputs.length);
+      const equal = found.isRounded === true ? tally.identical + tally.close + tally.carried : tally.identical;
+      assert.equal(equal, 3 * found.outputs.length);
     });
   }
 });

@@ -172,12 +172,13 @@ function bindNode(graph: Graph, node: Node, known: Known): Step | undefined {
     known.shapes.set(name, output.shape);
     known.types.set(name, output.type);
   }
-  const bound: BoundNode = { ...facts, outputs: outputs.map((output) => output.shape) };
+  const complete: Node = { ...node, attributes: { ...rule.defaults?.(facts), ...node.attributes } };
+  const bound: BoundNode = { ...facts, node: complete, outputs: outputs.map((output) => output.shape) };
   const isCuttable = understood(node, () => {
     assertInputsSuffice(rule, bound);
     return rule.cuttable(bound);
   });
-  return { node, bound: { rule, facts: bound, isCuttable } };
+  return { node: complete, bound: { rule, facts: bound, isCuttable } };
 }
 
 /** A tensor without elements is for the kernel to deal with, but for windows that are larger than the map. */

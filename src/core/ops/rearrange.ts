@@ -2,7 +2,7 @@
 import { interval, whole, type Interval } from '../geometry/interval.ts';
 import { intAttribute, intsAttribute } from '../graph/graph.ts';
 import { numberValues } from '../tensor/tensor.ts';
-import { normalizeAxis, regionInput, wholeInput, type NodeFacts, type OpRule } from './rule.ts';
+import { ints, normalizeAxis, regionInput, wholeInput, type NodeFacts, type OpRule } from './rule.ts';
 
 const permutationOf = (facts: NodeFacts): readonly number[] =>
   intsAttribute(facts.node, 'perm') ?? facts.inputs[0]!.map((_, axis) => facts.inputs[0]!.length - 1 - axis);
@@ -11,6 +11,8 @@ export const transpose: OpRule = {
   outputs: (facts) => [
     { shape: permutationOf(facts).map((axis) => facts.inputs[0]![axis]!), type: facts.inputTypes[0]! },
   ],
+  // ONNX Runtime 1.30 aborts the process on one without an order, of what was dequantised with a scale for each channel.
+  defaults: (facts) => ({ perm: ints(...permutationOf(facts)) }),
   cuttable: (node) => node.outputs[0]!.map(() => true),
   local: (node, region) => {
     const needed: Interval[] = new Array<Interval>(region.length);

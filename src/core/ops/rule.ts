@@ -53,6 +53,8 @@ export interface LocalNode {
 export interface OpRule {
   /** Shape and type of each output, or undefined where they are not known before the run. */
   readonly outputs: (facts: NodeFacts) => readonly OutputFact[] | undefined;
+  /** Attributes to be written out where the model leaves them to their defaults. */
+  readonly defaults?: (facts: NodeFacts) => Readonly<Record<string, Attribute>>;
   /** For each axis of the first output: whether any interval of it can be computed alone, exactly. */
   readonly cuttable: (node: BoundNode) => readonly boolean[];
   /**

@@ -9,6 +9,7 @@ import { encodeGraph } from '../../../models/onnx/encode.ts';
 import { MeshError } from '../../../src/core/errors.ts';
 import { bindGraph, type InputSpec } from '../../../src/core/graph/bind.ts';
 import type { Graph } from '../../../src/core/graph/graph.ts';
+import { Progress } from '../../support/progress.ts';
 import { buildGraph } from '../../property/random-graph.ts';
 import { randomOf } from '../../property/random.ts';
 import { mutated } from './mutations.ts';
@@ -57,6 +58,7 @@ describe('damaged model files', () => {
     let refused = 0;
     let decoded = 0;
     let bound = 0;
+    const progress = new Progress(RUNS);
     for (let run = 0; run < RUNS; run++) {
       const random = randomOf(SEED + run);
       const bytes = mutated(random.pick(originals), random);
@@ -73,7 +75,9 @@ describe('damaged model files', () => {
       }
       const elapsed = performance.now() - start;
       assert.ok(elapsed < MAX_MS, `run ${run} of seed ${SEED} took ${elapsed.toFixed(0)} ms`);
+      progress.step();
     }
+    progress.end();
     const growth = process.memoryUsage().rss - before;
     console.log(
       `      ${refused} refused, ${decoded} decoded, ${bound} bound, ${(growth / 2 ** 20).toFixed(0)} MiB more`,
