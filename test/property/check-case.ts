@@ -5,7 +5,7 @@ import { bindGraph, isConstant, type BoundGraph } from '../../src/core/graph/bin
 import { asPeerId } from '../../src/core/ids.ts';
 import type { Cut, Plan } from '../../src/core/plan/plan.ts';
 import { planRequest } from '../../src/core/plan/planner.ts';
-import { difference, isClose } from '../../src/verify/compare.ts';
+import { difference, isClose, worst, type Difference } from '../../src/verify/compare.ts';
 import { cutPlan, wholePlan } from '../../src/verify/plans.ts';
 import type { Bench } from './bench.ts';
 import type { RandomGraph } from './random-graph.ts';
@@ -25,7 +25,11 @@ export interface Tally {
   cutSteps: number;
   /** Graphs that the runtime itself refuses. */
   refused: number;
+  /** The largest differences of those that are close. */
+  apart: Difference;
 }
+
+export const emptyTally = (): Tally => ({ identical: 0, close: 0, cutSteps: 0, refused: 0, apart: worst([]) });
 
 const cutOf = ({ axis, isGrid, weights }: CutCase): Cut =>
   isGrid && weights.length === 4 ? { axes: [2, 3], counts: [2, 2] } : { axes: [axis], counts: [weights.length] };
@@ -74,6 +78,7 @@ export async function checkCase(
       const apart = difference(whole.get(name)!, answer.get(name)!);
       if (apart.isIdentical) tally.identical++;
       else tally.close++;
+      tally.apart = worst([tally.apart, apart]);
       if (!isClose(apart)) {
         throw new Error(`${kind}: "${name}" is off by ${apart.maxAbs} (${apart.maxRel} of the largest value)`);
       }
