@@ -14,9 +14,9 @@ const SUITES = [
   'test/integration/exactness.test.ts',
 ];
 const DEFAULTS = { TILEMESH_PROPERTY_RUNS: '200', TILEMESH_EXACTNESS_MODELS: 'lenet5' };
-/** What takes a second on the machine itself takes half a minute in an emulator that shares it with others. */
+/** An emulator is tens of times slower, and the machine may be busy besides. */
 const TEST_TIMEOUT_MS = 1_200_000;
-/** An emulator can hang where Mocha's own clock stands still. VGG-16 takes an hour. */
+/** An emulator can hang where Mocha's own clock stands still. Whole suites with large models take hours. */
 const DEADLINE_MS = 3 * 3_600_000;
 
 function nodeCommand(): NodeCommand {
