@@ -7,7 +7,7 @@ import { asPeerId } from '../../src/core/ids.ts';
 import { partition } from '../../src/core/plan/partition.ts';
 import type { Cut, Plan } from '../../src/core/plan/plan.ts';
 import { planRequest } from '../../src/core/plan/planner.ts';
-import { difference, isClose, TOLERANCE, type Tolerance } from '../../src/verify/compare.ts';
+import { difference, isClose, TOLERANCE, worst, type Difference, type Tolerance } from '../../src/verify/compare.ts';
 import { cutPlan, wholePlan, type Blocks } from '../../src/verify/plans.ts';
 import type { Network } from '../support/half-graph.ts';
 import type { Bench } from './bench.ts';
@@ -36,9 +36,18 @@ export interface Tally {
   cutSteps: number;
   /** Graphs that the runtime itself refuses. */
   refused: number;
+  /** The largest differences of those that are close. */
+  apart: Difference;
 }
 
-export const NO_TALLY: Tally = { identical: 0, close: 0, carried: 0, cutSteps: 0, refused: 0 };
+export const emptyTally = (): Tally => ({
+  identical: 0,
+  close: 0,
+  carried: 0,
+  cutSteps: 0,
+  refused: 0,
+  apart: worst([]),
+});
 
 const cutOf = ({ axis, isGrid, weights }: CutCase): Cut =>
   isGrid && weights.length === 4 ? { axes: [2, 3], counts: [2, 2] } : { axes: [axis], counts: [weights.length] };
@@ -109,8 +118,10 @@ export async function checkCase(
       const [expected, actual] = [whole.get(name)!, answer.get(name)!];
       const apart = difference(expected, actual);
       if (apart.isIdentical) tally.identical++;
-      else if (isClose(apart, tolerance)) tally.close++;
-      else if (await isRounding(bench, { bound, weights, inputs, name, whole: expected, answer: actual })) {
+      else if (isClose(apart, tolerance)) {
+        tally.close++;
+        tally.apart = worst([tally.apart, apart]);
+      } else if (await isRounding(bench, { bound, weights, inputs, name, whole: expected, answer: actual })) {
         tally.carried++;
       } else {
         throw new Error(`${kind}: "${name}" is off by ${apart.maxAbs} (${apart.maxRel} of the largest value)`);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import { Progress } from '../support/progress.ts';
 import { openBench, type Bench } from './bench.ts';
-import { checkCase, cutCases, NO_TALLY } from './check-case.ts';
+import { checkCase, cutCases, emptyTally } from './check-case.ts';
 import { buildGraph, graphCases } from './random-graph.ts';
 
 const RUNS = Number(process.env.TILEMESH_PROPERTY_RUNS ?? 2000);
@@ -20,8 +20,8 @@ describe('cut equals whole', () => {
   after(() => bench.close());
 
   it(`on ${RUNS} random graphs, by single operators, fused, and as planned`, async function () {
-    this.timeout(60_000 + RUNS * MS_PER_RUN);
-    const tally = { ...NO_TALLY };
+    this.timeout(Math.max(this.timeout(), 60_000 + RUNS * MS_PER_RUN));
+    const tally = emptyTally();
     const progress = new Progress(RUNS);
     const property = fc.asyncProperty(graphCases, cutCases, async (described, cut) => {
       const random = buildGraph(described);

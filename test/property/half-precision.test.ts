@@ -5,7 +5,7 @@ import type { Node } from '../../src/core/graph/graph.ts';
 import { HALF_TOLERANCE } from '../../src/verify/compare.ts';
 import { halved } from '../support/half-graph.ts';
 import { openBench, type Bench } from './bench.ts';
-import { checkCase, cutCases, NO_TALLY } from './check-case.ts';
+import { checkCase, cutCases, emptyTally } from './check-case.ts';
 import { buildGraph, graphCases } from './random-graph.ts';
 
 const RUNS = Math.ceil(Number(process.env.TILEMESH_PROPERTY_RUNS ?? 2000) / 4);
@@ -37,7 +37,7 @@ describe('cut equals whole in half precision', () => {
 
   it(`on ${RUNS} random graphs, within a few steps of the largest value`, async function () {
     this.timeout(60_000 + RUNS * MS_PER_RUN);
-    const tally = { ...NO_TALLY };
+    const tally = emptyTally();
     const property = fc.asyncProperty(graphCases, cutCases, async (described, cut) => {
       const random = buildGraph(described);
       fc.pre(random?.graph.nodes.every(isComparable) === true);

@@ -7,6 +7,7 @@ import type { Kernel } from '../../../kernels/kernel.ts';
 import type { SpawnWorker } from '../../../kernels/lanes/lane.ts';
 import { MeshError, type ErrorCode } from '../../../src/core/errors.ts';
 import type { Tensor } from '../../../src/core/tensor/tensor.ts';
+import { isEmulated, ownNode } from '../../support/own-node.ts';
 import type { KernelName } from './ports.ts';
 import { counting, never, node, program, values } from './programs.ts';
 
@@ -135,12 +136,10 @@ export function laneConformance(
       await assert.rejects(kernel.prepare(DOUBLE, null, never()), failsWith('KERNEL_FAILED'));
     });
 
-    it('lets a process that exits in the middle of a run end with its own code', () => {
+    it('lets a process that exits in the middle of a run end with its own code', function () {
       const script = fileURLToPath(new URL('./exit-while-busy.ts', import.meta.url));
-      const { status, signal, stderr } = spawnSync(process.execPath, [script, name], {
-        encoding: 'utf8',
-        timeout: 20_000,
-      });
+      const [file, args] = ownNode(script, name, isEmulated ? '512' : '2048');
+      const { status, signal, stderr } = spawnSync(file, args, { encoding: 'utf8', timeout: this.timeout() });
       assert.deepEqual([status, signal], [3, null], stderr);
     });
 

@@ -18,7 +18,7 @@ const WEIGHT = [192, 1024, 256];
 const WEIGHT_BYTES = 192 * 2 ** 20;
 
 describe('memory of the wasm kernel', function () {
-  this.timeout(120_000);
+  this.timeout(Math.max(this.timeout(), 120_000));
   let kernel: Kernel;
   let folder: string;
   let path: string;
