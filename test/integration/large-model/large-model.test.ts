@@ -22,7 +22,7 @@ const GIB = 2 ** 30;
 /** What a process with the runtime and a small model takes is about 150 MB. */
 const MAX_PEAK_MB = 500;
 const PIECE_BYTES = 2 ** 20;
-const SENT_BYTES = 512 * PIECE_BYTES;
+const SENT_BYTES = 128 * PIECE_BYTES;
 
 describe('a model of which the weights are larger than 2 GiB', function () {
   this.timeout(60_000);
