@@ -21,6 +21,8 @@ const UNARY: Readonly<Record<string, readonly [number, Attributes?]>> = {
   Floor: [6],
   Round: [11],
   Sign: [9],
+  Celu: [12],
+  Asinh: [9],
   Sin: [7],
   Cos: [7],
   Atan: [7],

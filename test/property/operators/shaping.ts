@@ -53,7 +53,7 @@ const pad: Maker = (draft, value) => {
   const { random } = draft;
   const rank = value.shape.length;
   if (!isFloat(value) || rank < 2) return false;
-  const mode = random.pick(['constant', 'constant', 'reflect', 'edge']);
+  const mode = random.pick(['constant', 'constant', 'reflect', 'edge', ...(draft.opset >= 19 ? ['wrap'] : [])]);
   const amount = (axis: number): number => {
     if (axis < rank - 3 || random.chance(0.3)) return 0;
     const extent = value.shape[axis]!;
