@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { TLSSocket, type TlsOptions, type TLSSocketOptions } from 'node:tls';
+import { toString } from 'uint8arrays/to-string';
 import { MeshError } from '../../src/core/errors.ts';
 import { KEY_BYTES, KEY_ID_BYTES } from './constants.ts';
 import type { Listener } from './messages.ts';
@@ -71,7 +72,7 @@ export class LaneListener {
     }
     const keyId = randomBytes(KEY_ID_BYTES);
     const key = randomBytes(KEY_BYTES);
-    const name = keyId.toString('hex');
+    const name = toString(keyId, 'base16');
     const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
     promise.catch(() => undefined);
     const withdraw = (): void => {

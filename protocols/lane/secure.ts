@@ -5,6 +5,7 @@
 import { constants } from 'node:crypto';
 import type { OnReadOpts } from 'node:net';
 import { connect, createSecureContext, type ConnectionOptions, type SecureContext, type TLSSocket } from 'node:tls';
+import { toString } from 'uint8arrays/to-string';
 import { MeshError } from '../../src/core/errors.ts';
 
 /** What pre-shared keys without a hash of their own may be used with: suites over SHA-256. */
@@ -65,7 +66,7 @@ export async function dialSecurely(options: DialOptions): Promise<SecureConnecti
     port,
     secureContext: secureContext(),
     minVersion: 'TLSv1.3',
-    pskCallback: () => ({ psk: key, identity: Buffer.from(keyId).toString('hex') }),
+    pskCallback: () => ({ psk: key, identity: toString(keyId, 'base16') }),
     // Nobody shows a certificate: who holds the key is the peer.
     checkServerIdentity: () => undefined,
     onread: {

@@ -1,6 +1,6 @@
 /** How it is decided between lanes and streams, and what becomes of a lane, between nodes in this process. */
 import assert from 'node:assert/strict';
-import type { LaneChoice, LanesOptions } from '../../../protocols/lane/service.ts';
+import type { LaneChoice, LanesOptions, LanesService } from '../../../protocols/lane/service.ts';
 import type { Piece } from '../../../protocols/pieces/messages.ts';
 import { asPeerId, type PeerId, type RequestId } from '../../../src/core/ids.ts';
 import { Collector } from '../../unit/protocols/memory-network.ts';
@@ -41,10 +41,11 @@ describe('lanes between nodes', function () {
     return end;
   }
   afterEach(async () => {
-    await Promise.all(ends.splice(0).map(({ node }) => node.stop()));
+    await Promise.all(ends.splice(0).map(async ({ node }) => node.stop()));
   });
 
   const connect = (a: End, b: End) => a.node.dial(b.node.getMultiaddrs());
+  const openLanes = ({ node }: End): LanesService['open'] | undefined => node.services.lanes?.open;
   const isLane = ({ carrier }: LaneChoice): boolean => carrier === 'lane';
 
   it('shares one lane between protocols, and another one the other way', async () => {
@@ -59,10 +60,10 @@ describe('lanes between nodes', function () {
     ]);
     await Promise.all([b.parts.next(1), elections.next(1)]);
     assert.deepEqual(a.choices.items.map(isLane), [true]);
-    assert.deepEqual(a.node.services.lanes?.open, { outgoing: 1, incoming: 0 });
+    assert.deepEqual(openLanes(a), { outgoing: 1, incoming: 0 });
     await b.node.services.pieces.send(a.id, pieceOf(2));
     await a.parts.next(1);
-    assert.deepEqual(a.node.services.lanes?.open, { outgoing: 1, incoming: 1 });
+    assert.deepEqual(openLanes(a), { outgoing: 1, incoming: 1 });
   });
 
   const refusals: readonly (readonly [
@@ -85,7 +86,7 @@ describe('lanes between nodes', function () {
       assert.deepEqual(await b.parts.next(1), [1]);
       assert.deepEqual(a.choices.items.map(isLane), [false]);
       assert.notEqual(a.choices.items[0]?.reason, undefined);
-      assert.equal(a.node.services.lanes?.open.outgoing, 0);
+      assert.equal(openLanes(a)?.outgoing, 0);
     });
   }
 
@@ -111,7 +112,7 @@ describe('lanes between nodes', function () {
     const gone = new Promise((resolve) => b.node.addEventListener('peer:disconnect', resolve, { once: true }));
     await a.node.hangUp(b.node.peerId);
     await gone;
-    for (const { node } of [a, b]) assert.deepEqual(node.services.lanes?.open, { outgoing: 0, incoming: 0 });
+    for (const end of [a, b]) assert.deepEqual(openLanes(end), { outgoing: 0, incoming: 0 });
     await connect(a, b);
     await a.node.services.pieces.send(b.id, pieceOf(2));
     assert.deepEqual(await b.parts.next(2), [1, 2]);
