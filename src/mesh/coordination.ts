@@ -7,7 +7,6 @@ import type { PlanMessage } from '../../protocols/plan/messages.ts';
 import { GIGABIT } from '../core/cost/cost-model.ts';
 import { MeshError } from '../core/errors.ts';
 import type { PeerId } from '../core/ids.ts';
-import { levelled } from '../core/plan/planner.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Attempt, AttemptFailure, type AttemptParts, type Stage } from './attempt.ts';
 import type { EncodedPlan, Preparation, PreparedPlan } from './preparation.ts';
@@ -94,23 +93,15 @@ export class Coordination {
     }
   }
 
-  /**
-   * The plan for those that are there. One that is cut is the same whoever coordinates, so that all know it after one
-   * request; what runs whole on one peer runs here.
-   */
+  /** The plan for those that are there. */
   async #plan(isCold: boolean): Promise<{ readonly encoded: EncodedPlan; readonly prepared: PreparedPlan }> {
     const { members, preparation } = this.#parts;
-    const { self } = members;
-    const peers = members.available().filter(({ peer }) => peer === self || !this.#excluded.has(peer));
+    const { self: coordinator } = members;
+    const peers = members.available().filter(({ peer }) => peer === coordinator || !this.#excluded.has(peer));
     const { modelId, parallelism } = this.#request;
     const inputs = new Map(this.#request.inputs.map(({ name, type, shape }) => [name, { type, shape }]));
-    const planFor = async (coordinator: PeerId) => {
-      const question = { modelId, inputs, peers, coordinator, link: GIGABIT, parallelism, isCold };
-      const encoded = await preparation.planFor(question, this.#signal);
-      return { encoded, prepared: await preparation.learn(encoded, this.#signal) };
-    };
-    const anchor = parallelism === 1 ? self : (levelled(peers)[0]?.peer ?? self);
-    const made = await planFor(anchor);
-    return made.prepared.plan.participants.length > 1 || anchor === self ? made : planFor(self);
+    const question = { modelId, inputs, peers, coordinator, link: GIGABIT, parallelism, isCold };
+    const encoded = await preparation.planFor(question, this.#signal);
+    return { encoded, prepared: await preparation.learn(encoded, this.#signal) };
   }
 }

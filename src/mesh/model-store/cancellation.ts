@@ -19,6 +19,8 @@ export function assertNotAborted(signal: AbortSignal): void {
 
 /** The result of `work`, or the signal's error as soon as it is aborted, even when `work` never ends. */
 export async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  // Whatever wins: what becomes of the work later has been reported already, or is of no interest.
+  work.catch(() => undefined);
   assertNotAborted(signal);
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(cancellation(signal));
@@ -27,7 +29,5 @@ export async function orAborted<Result>(work: Promise<Result>, signal: AbortSign
     return await Promise.race([work, promise]);
   } finally {
     signal.removeEventListener('abort', onAbort);
-    // What lost the race has been reported already.
-    work.catch(() => undefined);
   }
 }
