@@ -14,6 +14,8 @@ import type { CoordinatorAccount } from './run-report.ts';
 
 export interface CoordinationParts extends AttemptParts {
   readonly preparation: Preparation;
+  /** Requests that share the mesh, this one included. */
+  readonly concurrency: () => number;
   readonly logger: Logger;
 }
 
@@ -95,12 +97,13 @@ export class Coordination {
 
   /** The plan for those that are there. */
   async #plan(isCold: boolean): Promise<{ readonly encoded: EncodedPlan; readonly prepared: PreparedPlan }> {
-    const { members, preparation } = this.#parts;
+    const { members, preparation, concurrency } = this.#parts;
     const { self: coordinator } = members;
     const peers = members.available().filter(({ peer }) => peer === coordinator || !this.#excluded.has(peer));
     const { modelId, parallelism } = this.#request;
     const inputs = new Map(this.#request.inputs.map(({ name, type, shape }) => [name, { type, shape }]));
-    const question = { modelId, inputs, peers, coordinator, link: GIGABIT, parallelism, isCold };
+    const asked = { parallelism, isCold, concurrency: concurrency() };
+    const question = { modelId, inputs, peers, coordinator, link: GIGABIT, ...asked };
     const encoded = await preparation.planFor(question, this.#signal);
     return { encoded, prepared: await preparation.learn(encoded, this.#signal) };
   }

@@ -1,23 +1,21 @@
 /** The coordinator's desk: accepts or declines proposals, keeps the leases it holds alive, and reports to the entry. */
 import type { ElectionMessage, Propose } from '../../protocols/election/messages.ts';
 import { createFence, type Fence } from '../core/election/fence.ts';
+import { LEASE_MS, RENEW_MS } from '../core/election/lease.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import { asPeerId, type PeerId, type RequestId } from '../core/ids.ts';
+import { concurrencyOf, NO_LOAD, observeLoad } from '../core/schedule/load.ts';
 import { Coordination, type CoordinationParts } from './coordination.ts';
 import type { MessageChannel, ModelAccess } from './ports.ts';
 import { encodeAccount, type CoordinatorAccount } from './run-report.ts';
 
-export interface CoordinatorParts extends CoordinationParts {
+export interface CoordinatorParts extends Omit<CoordinationParts, 'concurrency'> {
   readonly elections: MessageChannel<ElectionMessage>;
   readonly models: ModelAccess;
   /** Requests coordinated at a time; further proposals are declined. */
   readonly maxRequests: number;
 }
 
-/** How long the entry waits for a sign of life before it elects another coordinator. */
-export const LEASE_MS = 1_500;
-/** Several chances within a lease, so that one late timer costs nothing. */
-const RENEW_MS = 300;
 const FENCED_REQUESTS = 4096;
 
 interface Desk {
@@ -32,6 +30,7 @@ export class Coordinator {
   readonly #fence: Fence = createFence(FENCED_REQUESTS);
   readonly #desks = new Map<RequestId, Desk>();
   readonly #unsubscribe: (() => void)[] = [];
+  #load = NO_LOAD;
   #isStopping = false;
 
   constructor(parts: CoordinatorParts) {
@@ -62,6 +61,14 @@ export class Coordinator {
   /** Requests being coordinated. */
   get load(): number {
     return this.#desks.size;
+  }
+
+  /** Requests that share the mesh: those that its members say came in there, or those in hand here if they are more. */
+  #concurrency(): number {
+    const { members, clock } = this.#parts;
+    const known = members.available().reduce((sum, { activeRequests }) => sum + activeRequests, 0);
+    this.#load = observeLoad(this.#load, Math.max(known, this.#desks.size), clock.now());
+    return concurrencyOf(this.#load);
   }
 
   #cancel(from: PeerId, requestId: RequestId, term: number): void {
@@ -103,7 +110,8 @@ export class Coordinator {
     }
     if (entry !== this.#parts.members.self) this.#parts.models.noteHolder(request.modelId, entry);
     const abort = new AbortController();
-    const coordination = new Coordination(this.#parts, request, entry, abort.signal);
+    const parts = { ...this.#parts, concurrency: () => this.#concurrency() };
+    const coordination = new Coordination(parts, request, entry, abort.signal);
     const desk: Desk = { request, entry, abort, coordination };
     this.#desks.set(requestId, desk);
     const stopRenewing = this.#keepLease(desk);

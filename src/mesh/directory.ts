@@ -22,6 +22,7 @@ export class Directory implements MemberDirectory {
       macsPerSecond: Math.max(1, heartbeat.macsPerSecond),
       memoryBudgetBytes: heartbeat.memoryBudgetBytes,
       queueDepth: heartbeat.queueDepth,
+      activeRequests: heartbeat.activeRequests,
       models: new Set<ModelId>(heartbeat.models.map(({ id }) => id)),
     }));
   }

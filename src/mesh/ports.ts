@@ -26,6 +26,8 @@ export interface PieceChannel {
 export interface MemberProfile extends PeerProfile {
   readonly name: string;
   readonly queueDepth: number;
+  /** Requests that came in there and are not answered yet. */
+  readonly activeRequests: number;
   /** Models whose manifest it holds. */
   readonly models: ReadonlySet<ModelId>;
 }

@@ -60,13 +60,14 @@ export class Preparation {
    * @throws MeshError MODEL_NOT_FOUND, INVALID_INPUT, UNAVAILABLE.
    */
   async planFor(question: PlanQuestion, signal: AbortSignal): Promise<EncodedPlan> {
-    const { modelId, coordinator, link, parallelism, inputs, isCold = false } = question;
+    const { modelId, coordinator, link, parallelism, inputs, isCold = false, concurrency = 1 } = question;
     const peers = levelled(question.peers).map((profile) => [
       profile.peer,
       profile.macsPerSecond,
       profile.memoryBudgetBytes,
     ]);
-    const key = JSON.stringify([modelId, describeInputs(inputs), peers, coordinator, link, parallelism, isCold]);
+    const asked = [coordinator, link, parallelism, isCold, concurrency];
+    const key = JSON.stringify([modelId, describeInputs(inputs), peers, ...asked]);
     const known = this.#encoded.get(key);
     if (known !== undefined) return known;
     const bytes = await this.#planner.plan(question, await this.#models.graph(modelId, signal));

@@ -79,6 +79,7 @@ export class MemoryMesh {
             macsPerSecond: 4e9 * (speeds?.[this.peers.indexOf(peer)] ?? 1),
             memoryBudgetBytes: 1e9,
             queueDepth: 0,
+            activeRequests: 0,
             models: new Set([MODEL_ID]),
           })),
       nameOf: (peer) => peer,

@@ -98,7 +98,7 @@ describe('config', () => {
       memory: { budgetBytes: 2 ** 20 },
       log: { level: 'debug' },
     });
-    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 13);
+    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 14);
   });
 
   for (const [config, words] of [
