@@ -75,6 +75,7 @@ function planOf(bound: BoundGraph, modelId: ModelId, blocks: readonly Block[], p
     schema: PLAN_SCHEMA,
     modelId,
     inputs: Object.fromEntries(inputs) as Plan['inputs'],
+    arithmetic: bound.arithmetic,
     participants: Array.from({ length: participants }, (_, index) => asPeerId(`part-${index}`)),
     blocks,
     predictedMs: 0,

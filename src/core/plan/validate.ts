@@ -82,10 +82,13 @@ export function parsePlan(value: unknown): Plan {
       { type, shape: list(spec.shape, 'a shape', MAX_RANK).map((extent) => count(extent, 'an extent')) },
     ] as const;
   });
+  const { arithmetic } = plan;
+  if (arithmetic !== 'exact' && arithmetic !== 'fast') return fail('its arithmetic is neither exact nor fast');
   return {
     schema: PLAN_SCHEMA,
     modelId,
     inputs: Object.fromEntries(inputs),
+    arithmetic,
     participants,
     blocks: list(plan.blocks, 'blocks', MAX_BLOCKS).map((block) => parseBlock(block, participants.length)),
     predictedMs: milliseconds(plan.predictedMs),
