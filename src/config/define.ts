@@ -28,6 +28,12 @@ export interface MeshConfig {
     readonly lanes: number;
     /** Threads of each lane of `onnxruntime`; 0: one for each core. The other kernels use one. */
     readonly threads: number;
+    /**
+     * `exact`: as ONNX Runtime computes, bit for bit on x64. `fast`: 3x3 convolutions by minimal filtering where that pays,
+     * within 1e-4 of the largest value, for four times the memory of their weights. The peer that coordinates a request
+     * decides for all that take part.
+     */
+    readonly arithmetic: 'exact' | 'fast';
   };
   readonly memory: {
     /** What weights and feature maps may take together. */

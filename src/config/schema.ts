@@ -48,6 +48,7 @@ const ENTRIES = {
       name: v.optional(oneOf(['auto', 'onnxruntime', 'wasm', 'reference'])),
       lanes: v.optional(integer(0, 256)),
       threads: v.optional(integer(0, 256)),
+      arithmetic: v.optional(oneOf(['exact', 'fast'])),
     }),
   ),
   memory: v.optional(section({ budgetBytes: v.optional(bytes) })),

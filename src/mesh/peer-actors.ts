@@ -1,5 +1,6 @@
 /** The three parts that every peer plays in requests, joined to one set of channels. */
 import type { ElectionMessage } from '../../protocols/election/messages.ts';
+import type { Arithmetic } from '../core/graph/bind.ts';
 import type { PlanMessage } from '../../protocols/plan/messages.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Coordinator } from './coordinator.ts';
@@ -22,6 +23,7 @@ export interface PeerActorsParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxRequests: number;
+  readonly arithmetic: Arithmetic;
 }
 
 /** A coordinator's participants may each have a request of their own in hand. */
@@ -36,7 +38,7 @@ export class PeerActors {
 
   constructor(parts: PeerActorsParts) {
     const { logger, plans, maxRequests } = parts;
-    const preparation = new Preparation(parts.models, parts.planner);
+    const preparation = new Preparation(parts.models, parts.planner, parts.arithmetic);
     this.entry = new Entry({ ...parts, logger: logger.child({ actor: 'entry' }) });
     this.coordinator = new Coordinator({ ...parts, preparation, logger: logger.child({ actor: 'coordinator' }) });
     this.worker = new Worker({

@@ -1,5 +1,5 @@
 /** Graphs bound to shapes and dataflows derived from plans, kept for the next request that has the same. */
-import type { BoundGraph, InputSpec } from '../core/graph/bind.ts';
+import type { Arithmetic, BoundGraph, InputSpec } from '../core/graph/bind.ts';
 import { bindGraph } from '../core/graph/bind.ts';
 import type { ModelId } from '../core/ids.ts';
 import { deriveDataflow, type Dataflow } from '../core/plan/dataflow.ts';
@@ -26,27 +26,35 @@ const describeInputs = (inputs: ReadonlyMap<string, InputSpec>): string =>
 export class Preparation {
   readonly #models: ModelAccess;
   readonly #planner: Planner;
+  readonly #arithmetic: Arithmetic;
   readonly #bound = new RecentMap<string, BoundGraph>(KEPT);
   readonly #plans = new RecentMap<string, PreparedPlan>(KEPT);
   readonly #encoded = new RecentMap<string, Uint8Array>(KEPT);
 
-  constructor(models: ModelAccess, planner: Planner) {
+  /** @param arithmetic of the plans that this peer makes; in those of others theirs counts. */
+  constructor(models: ModelAccess, planner: Planner, arithmetic: Arithmetic) {
     this.#models = models;
     this.#planner = planner;
+    this.#arithmetic = arithmetic;
   }
 
   /** @throws MeshError MODEL_NOT_FOUND, INVALID_INPUT. */
-  async bind(id: ModelId, inputs: ReadonlyMap<string, InputSpec>, signal: AbortSignal): Promise<BoundGraph> {
-    const key = `${id}${describeInputs(inputs)}`;
+  async bind(
+    id: ModelId,
+    inputs: ReadonlyMap<string, InputSpec>,
+    signal: AbortSignal,
+    arithmetic: Arithmetic = 'exact',
+  ): Promise<BoundGraph> {
+    const key = `${id}${arithmetic}${describeInputs(inputs)}`;
     const known = this.#bound.get(key);
     if (known !== undefined) return known;
-    const bound = bindGraph(await this.#models.graph(id, signal), inputs);
+    const bound = bindGraph(await this.#models.graph(id, signal), inputs, arithmetic);
     this.#bound.set(key, bound);
     return bound;
   }
 
   /** The plan for a request, made anew only when who takes part has changed. Encoded as it is sent. */
-  async planFor(question: PlanQuestion, signal: AbortSignal): Promise<Uint8Array> {
+  async planFor(question: Omit<PlanQuestion, 'arithmetic'>, signal: AbortSignal): Promise<Uint8Array> {
     const { modelId, coordinator, link, parallelism, inputs, isCold = false } = question;
     const peers = levelled(question.peers).map((profile) => [
       profile.peer,
@@ -56,7 +64,10 @@ export class Preparation {
     const key = JSON.stringify([modelId, describeInputs(inputs), peers, coordinator, link, parallelism, isCold]);
     const known = this.#encoded.get(key);
     if (known !== undefined) return known;
-    const encoded = await this.#planner.plan(question, await this.#models.graph(modelId, signal));
+    const encoded = await this.#planner.plan(
+      { ...question, arithmetic: this.#arithmetic },
+      await this.#models.graph(modelId, signal),
+    );
     this.#encoded.set(key, encoded);
     return encoded;
   }
@@ -67,7 +78,7 @@ export class Preparation {
     const known = this.#plans.get(text);
     if (known !== undefined) return known;
     const plan = parsePlan(parseJson(text));
-    const bound = await this.bind(plan.modelId, new Map(Object.entries(plan.inputs)), signal);
+    const bound = await this.bind(plan.modelId, new Map(Object.entries(plan.inputs)), signal, plan.arithmetic);
     checkPlan(bound, plan);
     const prepared = { bound, plan, dataflow: deriveDataflow(bound, plan) };
     this.#plans.set(text, prepared);

@@ -9,6 +9,7 @@ import type { Codec } from '../../protocols/codec.ts';
 import type { Piece } from '../../protocols/pieces/messages.ts';
 import { planCodec, type PlanMessage } from '../../protocols/plan/messages.ts';
 import { MeshError } from '../../src/core/errors.ts';
+import type { Arithmetic } from '../../src/core/graph/bind.ts';
 import type { Graph } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
@@ -31,6 +32,7 @@ export interface MemoryMeshOptions {
   readonly graph: Graph;
   /** File of the weight blob, where the model has one. */
   readonly weightPath?: string;
+  readonly arithmetic?: Arithmetic;
   /** Relative speeds; all equal when absent. */
   readonly speeds?: readonly number[];
   /** Called with every piece before it is delivered; a test may take a peer away here. */
@@ -62,7 +64,7 @@ export class MemoryMesh {
 
   #createPeer(index: number): MemoryPeer {
     const id = asPeerId(`peer-${index}`);
-    const { graph, weightPath, kernel, speeds } = this.#options;
+    const { graph, weightPath, kernel, speeds, arithmetic = 'exact' } = this.#options;
     const lost = new Set<(peer: PeerId) => void>();
     const members: MemberDirectory = {
       self: id,
@@ -100,6 +102,7 @@ export class MemoryMesh {
       clock: SYSTEM_CLOCK,
       logger: silentLogger(),
       maxRequests: 16,
+      arithmetic,
     });
     return { id, actors, lost, isAlive: true };
   }
