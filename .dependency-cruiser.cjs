@@ -4,7 +4,7 @@ const only = (name, from, allowed, comment) => ({
   severity: 'error',
   comment,
   from: { path: from },
-  to: { path: '^(src|protocols|kernels|models|demo|test)/', pathNot: [from, ...allowed] },
+  to: { path: '^(src|protocols|kernels|models|demo|bench|test)/', pathNot: [from, ...allowed] },
 });
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -44,8 +44,8 @@ module.exports = {
     {
       name: 'not-to-tests',
       severity: 'error',
-      from: { pathNot: '^(test|demo)/' },
-      to: { path: '^(test|demo)/' },
+      from: { pathNot: '^(test|demo|bench)/' },
+      to: { path: '^(test|demo|bench)/' },
     },
     {
       name: 'composition-root',

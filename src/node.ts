@@ -222,7 +222,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   });
   undo.add(() => api.close());
 
-  const speed = new SpeedGauge(kernel, () => actors.load === 0);
+  const speed = new SpeedGauge(kernel, () => actors.load === 0, config.kernel.macsPerSecond);
   undo.add(() => speed.stop());
   const macsPerSecond = await speed.start((faster) => membership.setLocal({ macsPerSecond: faster }));
   membership.setLocal({ state: 'alive', macsPerSecond, apiAddress: api.url, models: library.held() });

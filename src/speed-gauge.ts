@@ -15,17 +15,21 @@ const rounded = (value: number): number => Number(value.toPrecision(2));
 export class SpeedGauge {
   readonly #kernel: Kernel;
   readonly #isIdle: () => boolean;
+  readonly #given: number;
   readonly #stopping = new AbortController();
   #timers: NodeJS.Timeout[] = [];
   #best = 0;
 
-  constructor(kernel: Kernel, isIdle: () => boolean) {
+  /** @param given a speed to take instead of measuring; 0: none. */
+  constructor(kernel: Kernel, isIdle: () => boolean, given: number) {
     this.#kernel = kernel;
     this.#isIdle = isIdle;
+    this.#given = given;
   }
 
   /** Measures once, and calls back when a later measurement is better. Multiply-accumulates per second. */
   async start(onFaster: (macsPerSecond: number) => void): Promise<number> {
+    if (this.#given > 0) return this.#given;
     const { signal } = this.#stopping;
     this.#best = rounded(
       await measureSpeed(this.#kernel, AbortSignal.any([signal, AbortSignal.timeout(FIRST_TIMEOUT_MS)])),

@@ -17,6 +17,9 @@ export const workerBeside = (beside: string): SpawnWorker => {
   return (options) => new Worker(script, options);
 };
 
+/** As the system shows it, so that the time spent computing can be told from all else. */
+export const THREAD_NAME = 'kernel-lane';
+
 /** A run takes seconds at most; a thread that does not end is left to the end of the process. */
 const CLOSE_DEADLINE_MS = 60_000;
 
@@ -85,7 +88,10 @@ export class Lane {
 
   #start(): Worker {
     const guard = createGuard();
-    const worker = this.#spawn({ workerData: { threads: this.#threads, guard } satisfies LaneSetup });
+    const worker = this.#spawn({
+      name: THREAD_NAME,
+      workerData: { threads: this.#threads, guard } satisfies LaneSetup,
+    });
     this.#worker = worker;
     worker.on('message', (reply: Reply) => this.#settle(reply));
     worker.on('error', (error) => {

@@ -13,6 +13,7 @@
  *   a layer are bit-identical with the whole when they start at multiples of four rows (packed ones wherever they start).
  */
 import { basename, dirname } from 'node:path';
+import type { Graph } from '../../src/core/graph/graph.ts';
 import type { Program, WeightSlice } from '../../src/core/program/program.ts';
 import { byteLength } from '../../src/core/tensor/tensor.ts';
 import { encodeProgram, type Placement } from '../../models/onnx/encode.ts';
@@ -79,7 +80,12 @@ export function defineSession(
   };
 }
 
-function largeFactors({ nodes, weights }: Program): ReadonlySet<string> {
+type Products = Pick<Graph, 'nodes' | 'weights'>;
+
+/** Whether a program or a whole graph has a matrix product whose weight is too large to be packed. */
+export const hasLargeProduct = (graph: Products): boolean => largeFactors(graph).size > 0;
+
+function largeFactors({ nodes, weights }: Products): ReadonlySet<string> {
   const factors = nodes.flatMap(({ op, inputs }) => (op === 'Gemm' || op === 'MatMul' ? inputs.slice(1, 2) : []));
   const isLarge = (name: string): boolean => {
     const weight = weights.get(name);

@@ -28,6 +28,8 @@ export interface MeshConfig {
     readonly lanes: number;
     /** Threads of each lane of `onnxruntime`; 0: one for each core. The other kernels use one. */
     readonly threads: number;
+    /** What the peer says of its speed, in multiply-accumulates per second; 0: measured at the start. */
+    readonly macsPerSecond: number;
     /**
      * `exact`: as ONNX Runtime computes, bit for bit on x64. `fast`: 3x3 convolutions by minimal filtering where that pays,
      * within 1e-4 of the largest value, for four times the memory of their weights. The peer that coordinates a request

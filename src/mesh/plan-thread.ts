@@ -69,7 +69,7 @@ export class PlanThread implements Planner {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(SCRIPT);
+    const worker = new Worker(SCRIPT, { name: 'planner' });
     worker.unref();
     worker.on('message', (reply: PlanReply) => {
       const waiting = this.#waiting.get(reply.call);

@@ -78,6 +78,7 @@ describe('config', () => {
       TILEMESH_MDNS: 'false',
       TILEMESH_KERNEL: 'reference',
       TILEMESH_KERNEL_THREADS: '3',
+      TILEMESH_KERNEL_MACS_PER_SECOND: '2000000000',
       TILEMESH_KERNEL_ARITHMETIC: 'fast',
       TILEMESH_MEMORY_BYTES: '1048576',
       TILEMESH_LOG_LEVEL: 'debug',
@@ -92,11 +93,11 @@ describe('config', () => {
       api: { host: '::1', port: 9 },
       listen: { port: 4001, addresses: [] },
       discovery: { mdns: false, bootstrap: ['a:1', '/ip4/10.0.0.7/tcp/2'] },
-      kernel: { name: 'reference', lanes: 0, threads: 3, arithmetic: 'fast' },
+      kernel: { name: 'reference', lanes: 0, threads: 3, macsPerSecond: 2e9, arithmetic: 'fast' },
       memory: { budgetBytes: 2 ** 20 },
       log: { level: 'debug' },
     });
-    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 12);
+    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 14);
   });
 
   for (const [config, words] of [
@@ -146,7 +147,7 @@ describe('config', () => {
       "mesh: 'default'",
       "api: { host: '127.0.0.1', port: 8470 }",
       'listen: { port: 0, addresses: [] }',
-      "kernel: { name: 'auto', lanes: 0, threads: 0, arithmetic: 'exact' }",
+      "kernel: { name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0, arithmetic: 'exact' }",
       'models: { copies: 5, diskBudgetBytes: 8_589_934_592 }',
       'requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 }',
       "log: { level: 'info' }",

@@ -1,0 +1,179 @@
+/** The command line of the benchmarks. */
+import { Command, Option } from 'commander';
+import type { ZooName } from '../models/zoo/index.ts';
+import type { Terminal } from '../src/cli/terminal.ts';
+import {
+  append,
+  appendZooName,
+  parseCores,
+  appendCores,
+  parseCount,
+  parseCounts,
+  parseMbit,
+  parseParallelism,
+} from './arguments.ts';
+import { measureCluster, type ClusterOptions } from './cluster/measure.ts';
+import { renderCluster } from './cluster/render.ts';
+import { inContext, type BenchContext } from './context.ts';
+import { MAX_BOARDS } from './emulation/network.ts';
+import { checkModelName } from './model.ts';
+import { measureOverhead, type OverheadOptions } from './overhead/measure.ts';
+import { renderOverhead } from './overhead/render.ts';
+import { measurePair, type PairOptions } from './pair/measure.ts';
+import { renderPair } from './pair/render.ts';
+import { measurePlanner, type PlannerOptions } from './planner/measure.ts';
+import { renderPlanner } from './planner/render.ts';
+import { present, type OutputOptions, type Result } from './report.ts';
+import { measureThroughput, type ThroughputOptions } from './throughput/measure.ts';
+import { renderThroughput } from './throughput/render.ts';
+import { measureWire, type WireOptions } from './wire/measure.ts';
+import { renderWire } from './wire/render.ts';
+
+const MAX_REQUESTS = 100_000;
+const MAX_PEERS = 10_000;
+const MAX_SECONDS = 3_600;
+const MAX_CLIENTS = 1_000;
+const MAX_BLOCK_BYTES = 64 * 2 ** 20;
+const GIGABIT = 940;
+
+type Render<R> = (terminal: Terminal, result: R) => string;
+type Measure<Options, R> = (options: Options, context: BenchContext) => Promise<R>;
+
+export function createBenchProgram(terminal: Terminal): Command {
+  const program = new Command('npm run bench --')
+    .description('Measures tilemesh on this machine.')
+    .exitOverride()
+    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err });
+
+  /** A benchmark of that name, with the options that all have. */
+  const add = <Options, R extends Result>(
+    name: string,
+    description: string,
+    options: readonly Option[],
+    measure: Measure<Options, R>,
+    render: Render<R>,
+  ): void => {
+    const command = program.command(name).description(description);
+    for (const option of options) command.addOption(option);
+    command.option('--json', 'answer with one JSON document').option('--save', 'keep the result in bench/results');
+    command.action(async ({ json, save, ...rest }: OutputOptions & { readonly model?: unknown }) => {
+      if (typeof rest.model === 'string') checkModelName(rest.model);
+      const result = await inContext(terminal, (context) => measure(rest as Options, context));
+      await present(terminal, result, render, { json, save });
+    });
+  };
+
+  add<ClusterOptions, Awaited<ReturnType<typeof measureCluster>>>(
+    'cluster',
+    'one request at a time to a mesh of emulated boards, against the whole model on one of them',
+    [
+      peers(),
+      model(),
+      cpu(),
+      link(),
+      requests(20),
+      parallelism(),
+      new Option('--baseline-cpu <share>', 'time the whole model on this share, too; may be repeated')
+        .argParser(appendCores)
+        .default([]),
+      shape(),
+    ],
+    measureCluster,
+    renderCluster,
+  );
+  add<PairOptions, Awaited<ReturnType<typeof measurePair>>>(
+    'pair',
+    'two peers on two whole cores against one peer on one core',
+    [model(), link(), requests(30), shape()],
+    measurePair,
+    renderPair,
+  );
+  add<OverheadOptions, Awaited<ReturnType<typeof measureOverhead>>>(
+    'overhead',
+    'a mesh of one peer against ONNX Runtime alone',
+    [model(), requests(30), shape()],
+    measureOverhead,
+    renderOverhead,
+  );
+  add<WireOptions, Awaited<ReturnType<typeof measureWire>>>(
+    'wire',
+    'goodput and processor time of the data plane against TCP and plain streams',
+    [
+      new Option('--block <bytes>', 'sizes of blocks, with commas in between')
+        .argParser(parseCounts(MAX_BLOCK_BYTES, 4))
+        .default([16_384, 262_144, 1_048_576]),
+      new Option('--megabytes <number>', 'moved in each series').argParser(parseCount(100_000)).default(500),
+      runs(5),
+    ],
+    measureWire,
+    renderWire,
+  );
+  add<ThroughputOptions, Awaited<ReturnType<typeof measureThroughput>>>(
+    'throughput',
+    'requests a second and their latency as more clients ask at once, against one board',
+    [
+      peers(),
+      model(),
+      cpu(),
+      link(),
+      new Option('--clients <numbers>', 'of clients that ask at once, with commas in between')
+        .argParser(parseCounts(MAX_CLIENTS))
+        .default([1, 2, 4, 8]),
+      new Option('--seconds <number>', 'for each number of clients').argParser(parseCount(MAX_SECONDS)).default(30),
+      parallelism(),
+      shape(),
+    ],
+    measureThroughput,
+    renderThroughput,
+  );
+  add<PlannerOptions, Awaited<ReturnType<typeof measurePlanner>>>(
+    'planner',
+    'time to plan each network for meshes of several sizes',
+    [
+      new Option('--model <name>', 'a network that comes with tilemesh; may be repeated (default: all)')
+        .argParser(appendZooName)
+        .default([] as readonly ZooName[]),
+      new Option('--peers <numbers>', 'sizes of meshes, with commas in between')
+        .argParser(parseCounts(MAX_PEERS))
+        .default([24, 1_000]),
+      new Option('--macs-per-second <number>', 'speed of each peer')
+        .argParser(parseCount(Number.MAX_SAFE_INTEGER))
+        .default(5e9),
+      runs(3),
+      shape(),
+    ],
+    measurePlanner,
+    renderPlanner,
+  );
+  return program;
+}
+
+const peers = (): Option =>
+  new Option('--peers <number>', 'boards').argParser(parseCount(MAX_BOARDS)).makeOptionMandatory();
+
+const model = (): Option =>
+  new Option('--model <model>', 'a network that comes with tilemesh, or a file that ends in .onnx').default('vgg16');
+
+const shape = (): Option =>
+  new Option('--shape <name=1,3,224,224>', 'of an input whose size the model leaves open; may be repeated')
+    .argParser(append)
+    .default([]);
+
+const cpu = (): Option =>
+  new Option('--cpu <share>', 'share of a core of each board').argParser(parseCores).default(1 / 12, '1/12');
+
+const link = (): Option =>
+  new Option('--link <mbit>', 'line rate of each board, megabits a second each way')
+    .argParser(parseMbit)
+    .default(GIGABIT);
+
+const requests = (count: number): Option =>
+  new Option('--requests <number>', 'requests that are timed').argParser(parseCount(MAX_REQUESTS)).default(count);
+
+const runs = (count: number): Option =>
+  new Option('--runs <number>', 'of each').argParser(parseCount(MAX_REQUESTS)).default(count);
+
+const parallelism = (): Option =>
+  new Option('--parallelism <peers>', '"auto", or over how many boards to cut')
+    .argParser(parseParallelism)
+    .default(0, 'auto');
