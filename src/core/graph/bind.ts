@@ -212,7 +212,7 @@ function withoutUnused(steps: readonly Step[], graph: Graph): Step[] {
 }
 
 /** The same steps, convolutions by minimal filtering where that is worth while. */
-function withMinimalFiltering(steps: readonly Step[], graph: Graph): Step[] {
+function withMinimalFiltering(steps: readonly Step[], graph: Graph, leastGain: number | undefined): Step[] {
   const normalised = new Set(
     steps.flatMap(({ node }) => (node.op === 'BatchNormalization' ? node.inputs.slice(0, 1) : [])),
   );
@@ -220,18 +220,22 @@ function withMinimalFiltering(steps: readonly Step[], graph: Graph): Step[] {
     const { bound } = step;
     if (bound === undefined || normalised.has(step.node.outputs[0]!)) return step;
     const weight = step.node.inputs[1] ?? '';
-    const node = asWinogradConv(bound.facts, graph.weights.has(weight) || graph.constants.has(weight));
+    const node = asWinogradConv(bound.facts, graph.weights.has(weight) || graph.constants.has(weight), leastGain);
     return node === undefined
       ? step
       : { node, bound: { ...bound, rule: winogradConv, facts: { ...bound.facts, node } } };
   });
 }
 
-/** @throws MeshError INVALID_INPUT when the inputs do not fit the graph. */
+/**
+ * @param leastGain that `fast` must promise for a layer; 0: wherever it is possible.
+ * @throws MeshError INVALID_INPUT when the inputs do not fit the graph.
+ */
 export function bindGraph(
   graph: Graph,
   inputs: ReadonlyMap<string, InputSpec>,
   arithmetic: Arithmetic = 'exact',
+  leastGain?: number,
 ): BoundGraph {
   checkInputs(graph, inputs);
   const known: Known = {
@@ -246,7 +250,7 @@ export function bindGraph(
   }
   const bound = graph.nodes.map((node) => bindNode(graph, node, known)).filter((step) => step !== undefined);
   const used = withoutUnused(bound, graph);
-  const steps = arithmetic === 'fast' ? withMinimalFiltering(used, graph) : used;
+  const steps = arithmetic === 'fast' ? withMinimalFiltering(used, graph, leastGain) : used;
   for (const output of graph.outputs) if (!known.types.has(output.name)) known.types.set(output.name, output.type);
 
   const producers = new Map<string, number>();

@@ -30,7 +30,7 @@ const TRANSFORM_MACS = 370;
 const DIRECT_MACS_PER_CHANNEL = 9;
 
 /** What the choice must promise to be made: neighbours in a blocked layout lose something, thin tiles more. */
-const LEAST_GAIN = 1.4;
+export const LEAST_GAIN = 1.4;
 /** Maps of fewer rows or columns leave too few tiles for a product, and too much of them outside the map. */
 const LEAST_EXTENT = 8;
 const FIRST_OPSET = 13;
@@ -69,10 +69,12 @@ export const winogradConv: OpRule = {
  * The node that computes a Conv by minimal filtering, or undefined where that is impossible or promises too little. Depends
  * on the whole layer alone, so that all tiles of it, on all peers, are computed alike.
  * @param isWeight whether the second input is fixed by the model.
+ * @param leastGain over the direct convolution that the costs must promise.
  */
 export function asWinogradConv(
   { node, inputs, inputTypes, outputs, opset }: BoundNode,
   isWeight: boolean,
+  leastGain = LEAST_GAIN,
 ): Node | undefined {
   const [x, w] = inputs;
   const [y] = outputs;
@@ -83,9 +85,10 @@ export function asWinogradConv(
     return undefined;
   const steps = [...(intsAttribute(node, 'strides') ?? []), ...(intsAttribute(node, 'dilations') ?? [])];
   const spatial = y!.slice(2);
-  if (steps.some((step) => step !== 1) || spatial.some((extent) => extent < LEAST_EXTENT)) return undefined;
+  if (steps.some((step) => step !== 1) || (leastGain > 0 && spatial.some((extent) => extent < LEAST_EXTENT)))
+    return undefined;
   const direct = DIRECT_MACS_PER_CHANNEL * w[1]! * spatial.reduce((product, extent) => product * extent, w[0]!);
-  if (direct < LEAST_GAIN * macsOf(w[1]!, w[0]!, spatial)) return undefined;
+  if (direct < leastGain * macsOf(w[1]!, w[0]!, spatial)) return undefined;
   const { auto_pad, pads } = node.attributes;
   const attributes = { ...(auto_pad && { auto_pad }), ...(pads && { pads }), ragged: raggedness(spatial) };
   return { ...node, domain: WINOGRAD_DOMAIN, op: WINOGRAD_CONV, attributes };
