@@ -9,16 +9,15 @@ import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import { createWasmKernel } from '../../kernels/wasm/kernel.ts';
 import { difference } from '../../src/verify/compare.ts';
 import { verifyInputs } from '../../src/cli/verify-inputs.ts';
-import { wholeRegion } from '../../src/core/geometry/region.ts';
+import { regionShape, wholeRegion } from '../../src/core/geometry/region.ts';
 import { bindGraph, isConstant, type Arithmetic, type BoundGraph, type InputSpec } from '../../src/core/graph/bind.ts';
 import type { Graph } from '../../src/core/graph/graph.ts';
 import type { ModelId } from '../../src/core/ids.ts';
-import { isWinogradConv } from '../../src/core/ops/winograd-conv.ts';
+import { isWinogradConv, WEIGHT_GROWTH } from '../../src/core/ops/winograd-conv.ts';
 import { compileTile } from '../../src/core/program/compile.ts';
-import type { Tile } from '../../src/core/program/program.ts';
+import type { Program, Tile } from '../../src/core/program/program.ts';
 import { ModelStore } from '../../src/mesh/model-store/model-store.ts';
-import { programBytes } from '../../src/mesh/program-shelf.ts';
-import type { Tensor } from '../../src/core/tensor/tensor.ts';
+import { byteLength, type Tensor } from '../../src/core/tensor/tensor.ts';
 import type { BenchContext } from '../context.ts';
 import { describeMachine, watchLoad, type Load, type Machine } from '../measure/machine.ts';
 import { median } from '../measure/statistics.ts';
@@ -35,7 +34,7 @@ export interface Variant {
   /** Processor time of a run. */
   readonly minMs: number;
   readonly medianMs: number;
-  /** What its program counts against the memory of a peer. */
+  /** Weights as they are held to run. */
   readonly bytes: number;
   readonly prepareMs: number;
 }
@@ -88,6 +87,16 @@ function wholeTile(bound: BoundGraph, scope: string): Tile {
   return compileTile(bound, { first: 0, last: bound.steps.length - 1 }, new Map(regions), scope);
 }
 
+function weightBytes({ nodes, constants, weights }: Program): number {
+  const filters = new Set(nodes.filter(isWinogradConv).map(({ inputs }) => inputs[1]));
+  const growth = (name: string): number => (filters.has(name) ? WEIGHT_GROWTH : 1);
+  const held = [...constants].reduce((sum, [name, { bytes }]) => sum + bytes.byteLength * growth(name), 0);
+  return [...weights].reduce(
+    (sum, [name, { type, region }]) => sum + byteLength(type, regionShape(region)) * growth(name),
+    held,
+  );
+}
+
 async function prepared(kernel: Kernel, tile: Tile, weights: WeightFile | null, signal: AbortSignal): Promise<Subject> {
   const startedMs = performance.now();
   await kernel.prepare(tile.program, weights, signal);
@@ -126,7 +135,7 @@ async function compareTiles(
   const variant = (arithmetic: Arithmetic): Variant => ({
     minMs: Math.min(...times[arithmetic]),
     medianMs: median(times[arithmetic]),
-    bytes: programBytes(subjects[arithmetic].tile.program),
+    bytes: weightBytes(subjects[arithmetic].tile.program),
     prepareMs: subjects[arithmetic].prepareMs,
   });
   const apart = [...outputs.exact!].map(([name, tensor]) => difference(tensor, outputs.fast!.get(name)!).maxRel);

@@ -22,16 +22,16 @@ import { KERNELS, kernelNames } from './ports.ts';
 /** Of the largest value: what 'fast' may differ from 'exact'. */
 const TOLERANCE = 1e-4;
 const ROUNDS = 12;
-/** Fewer are computed directly. */
-const CHANNELS = 192;
+const CHANNELS = 24;
 const MODEL_ID = '0'.repeat(64) as ModelId;
 
+const SHARDS: Cut = { axes: [1], counts: [2] };
 const CUTS: readonly Cut[] = [
   { axes: [2], counts: [2] },
   { axes: [2], counts: [5] },
   { axes: [3], counts: [3] },
   { axes: [2, 3], counts: [2, 2] },
-  { axes: [1], counts: [2] },
+  SHARDS,
 ];
 
 function tensorOf(random: Random, shape: Shape): Tensor {
@@ -41,7 +41,7 @@ function tensorOf(random: Random, shape: Shape): Tensor {
 
 /** A convolution, what may come between, and another; one of few output channels alone where loops are plain. */
 function drawGraph(random: Random, isSmall: boolean): { readonly graph: Graph; readonly input: Shape } {
-  const extents = [random.integer(20, 33), random.integer(20, 33)];
+  const extents = [random.integer(9, 40), random.integer(9, 40)];
   const input = [1, CHANNELS, ...extents];
   const constants = new Map<string, Tensor>();
   const nodes: Node[] = [];
@@ -90,7 +90,7 @@ for (const name of kernelNames) {
         const random = randomOf(seed + round);
         const { graph, input } = drawGraph(random, isSmall);
         const x = tensorOf(random, input);
-        const boundAs = (arithmetic: Arithmetic): BoundGraph => bindGraph(graph, specs({ x: input }), arithmetic);
+        const boundAs = (arithmetic: Arithmetic): BoundGraph => bindGraph(graph, specs({ x: input }), arithmetic, 0);
         const run = (bound: BoundGraph, plan: Plan): Promise<Map<string, Tensor>> => {
           const inputs = new Map([['x', { ...x, bytes: x.bytes.slice() }]]);
           const { signal } = new AbortController();
@@ -106,7 +106,8 @@ for (const name of kernelNames) {
         const expected = await run(exact, wholePlan(exact, MODEL_ID));
         const whole = await run(fast, wholePlan(fast, MODEL_ID));
         assert.ok(differenceOf(expected, whole).maxRel <= TOLERANCE, which);
-        const cut = random.pick(CUTS);
+        // The reference kernel has no Slice, with which tiles of a map are cropped.
+        const cut = isSmall ? SHARDS : random.pick(CUTS);
         const blocks = random.pick(['atoms', 'fused'] as const);
         const parts = await run(fast, cutPlan({ bound: fast, modelId: MODEL_ID, cut, blocks }));
         const { maxRel } = differenceOf(whole, parts);
