@@ -10,9 +10,8 @@ import { createWasmKernel } from '../../kernels/wasm/kernel.ts';
 import { difference } from '../../src/verify/compare.ts';
 import { verifyInputs } from '../../src/cli/verify-inputs.ts';
 import { regionShape, wholeRegion } from '../../src/core/geometry/region.ts';
-import { bindGraph, isConstant, type Arithmetic, type BoundGraph, type InputSpec } from '../../src/core/graph/bind.ts';
+import { bindGraph, isConstant, type Arithmetic, type BoundGraph } from '../../src/core/graph/bind.ts';
 import type { Graph } from '../../src/core/graph/graph.ts';
-import type { ModelId } from '../../src/core/ids.ts';
 import { isWinogradConv, WEIGHT_GROWTH } from '../../src/core/ops/winograd-conv.ts';
 import { compileTile } from '../../src/core/program/compile.ts';
 import type { Program, Tile } from '../../src/core/program/program.ts';
@@ -162,10 +161,9 @@ async function measureNetwork(
   const store = await ModelStore.open(folder);
   try {
     const { id } = await store.importZoo(model);
-    const graph: Graph = store.graph(id as ModelId);
+    const graph: Graph = store.graph(id);
     const { inputs } = await verifyInputs(graph, { shape: [], seed: SEED });
-    const bind = (arithmetic: Arithmetic): BoundGraph =>
-      bindGraph(graph, inputs as ReadonlyMap<string, InputSpec>, arithmetic);
+    const bind = (arithmetic: Arithmetic): BoundGraph => bindGraph(graph, inputs, arithmetic);
     const fast = bind('fast');
     const tiles = { exact: wholeTile(bind('exact'), 'exact'), fast: wholeTile(fast, 'fast') };
     const compared = await compareTiles(kernel, tiles, store.weightFile(id), inputs, runs, signal);

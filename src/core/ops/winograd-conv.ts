@@ -8,7 +8,7 @@
 import type { Interval } from '../geometry/interval.ts';
 import { length } from '../geometry/interval.ts';
 import type { Region } from '../geometry/region.ts';
-import { intAttribute, intsAttribute, type Attribute, type Node } from '../graph/graph.ts';
+import { intAttribute, intsAttribute, stringAttribute, type Attribute, type Node } from '../graph/graph.ts';
 import { conv } from './conv.ts';
 import { int, type BoundNode, type OpRule } from './rule.ts';
 
@@ -89,7 +89,8 @@ export function asWinogradConv(
     return undefined;
   const direct = DIRECT_MACS_PER_CHANNEL * w[1]! * spatial.reduce((product, extent) => product * extent, w[0]!);
   if (direct < leastGain * macsOf(w[1]!, w[0]!, spatial)) return undefined;
-  const { auto_pad, pads } = node.attributes;
-  const attributes = { ...(auto_pad && { auto_pad }), ...(pads && { pads }), ragged: raggedness(spatial) };
+  if (stringAttribute(node, 'auto_pad', 'NOTSET') !== 'NOTSET') return undefined;
+  const { pads } = node.attributes;
+  const attributes = { ...(pads && { pads }), ragged: raggedness(spatial) };
   return { ...node, domain: WINOGRAD_DOMAIN, op: WINOGRAD_CONV, attributes };
 }

@@ -19,10 +19,10 @@ describe('agreement of the kernels', () => {
 
   async function compute(
     kernel: Kernel,
-    { op, inputs, constants, attributes, opset, label }: OperatorCase,
+    { op, domain = '', inputs, constants, attributes, opset, label }: OperatorCase,
   ): Promise<Tensor> {
     const names = [...inputs.map((_, index) => `x${index}`), ...(constants ?? []).map((_, index) => `c${index}`)];
-    const subject = program(`${op} ${label ?? ''}`, [node(op, names, 'y', attributes)], {
+    const subject = program(`${op} ${label ?? ''}`, [{ ...node(op, names, 'y', attributes), domain }], {
       opsets: { '': opset ?? 13 },
       feeds: inputs.map(({ type, shape }, index) => ({ name: `x${index}`, type, rank: shape.length })),
       constants: new Map((constants ?? []).map((constant, index) => [`c${index}`, constant])),

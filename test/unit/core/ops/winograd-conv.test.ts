@@ -7,7 +7,7 @@ import { demandOf } from '../../../../src/core/program/demand.ts';
 import { partition } from '../../../../src/core/plan/partition.ts';
 import type { Shape } from '../../../../src/core/tensor/tensor.ts';
 import { graphOf, node, specs, value } from '../graph/small-graphs.ts';
-import { int, ints } from './facts.ts';
+import { int, ints, text } from './facts.ts';
 
 interface Layer {
   readonly input?: Shape;
@@ -52,6 +52,7 @@ describe('convolution by minimal filtering', () => {
     ['groups', { weight: [256, 128, 3, 3], attributes: { group: int(2) } }],
     ['filters of 5x5', { weight: [256, 256, 5, 5] }],
     ['filters of 1x1', { weight: [256, 256, 1, 1], attributes: { pads: ints(0, 0, 0, 0) } }],
+    ['padding that is not given in numbers', { attributes: { pads: text(''), auto_pad: text('SAME_UPPER') } }],
     ['few channels', { input: [1, 32, 28, 28], weight: [256, 32, 3, 3] }],
     ['maps of less than two tiles', { input: [1, 256, 7, 7] }],
     ['several images', { input: [2, 256, 28, 28] }],
