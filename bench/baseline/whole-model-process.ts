@@ -1,5 +1,5 @@
 /**
- * ONNX Runtime on a whole model, without a mesh, in a process of its own. Told on standard input what to do, one JSON
+ * ONNX Runtime on a whole model, without a mesh, in a process of its own and with one thread. Told on standard input what to do, one JSON
  * document a line; answers each with one on standard output.
  */
 import { readFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import { decodeModel } from '../../models/onnx/decode.ts';
 import { readNpy, writeNpy } from '../../models/tasks/npy.ts';
 import type { Command, Reply, RunLimits, Times } from './whole-model.ts';
 
-const [folder, threads] = process.argv.slice(2) as [string, string];
+const [folder] = process.argv.slice(2) as [string];
 
 let session: InferenceSession | undefined;
 let feeds: Readonly<Record<string, SessionTensor>> = {};
@@ -24,7 +24,7 @@ async function open({ prepacking, optimisation, inputs }: Command & { readonly k
   await session?.release();
   session = await InferenceSession.create(path, {
     graphOptimizationLevel: optimisation,
-    intraOpNumThreads: Number(threads),
+    intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     extra: { session: { intra_op: { allow_spinning: '0' }, disable_prepacking: isPrepacked ? '0' : '1' } },

@@ -59,8 +59,8 @@ export class WholeModel {
    * Starts the process; `open` comes first.
    * @param prefix the words before its command, which put it on a core or into a control group.
    */
-  constructor(model: BenchModel, prefix: readonly string[], signal: AbortSignal, threads = 1) {
-    const [program, ...args] = [...prefix, process.execPath, SCRIPT, model.folder, String(threads)];
+  constructor(model: BenchModel, prefix: readonly string[], signal: AbortSignal) {
+    const [program, ...args] = [...prefix, process.execPath, SCRIPT, model.folder];
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     const lines: Interface = createInterface({ input: child.stdout });
     child.once('error', () => lines.close());

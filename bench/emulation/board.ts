@@ -20,8 +20,6 @@ export interface BoardOptions {
   readonly memoryBudgetBytes: number;
   /** The words before the command, which put it on a core, into a control group, into a network. */
   readonly prefix: readonly string[];
-  /** Variables of the environment that the command of the bench sets for its peers. */
-  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Board {
@@ -55,7 +53,6 @@ export async function startBoard(options: BoardOptions, signal: AbortSignal): Pr
       TILEMESH_KERNEL_MACS_PER_SECOND: String(Math.round(options.macsPerSecond)),
       TILEMESH_MEMORY_BYTES: String(options.memoryBudgetBytes),
       TILEMESH_LOG_LEVEL: 'warn',
-      ...options.env,
     },
     stdio: ['ignore', 'pipe', log.fd],
     // Ctrl-C is for the bench, which then stops its boards.

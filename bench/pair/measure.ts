@@ -128,7 +128,7 @@ async function timeBare({ model }: Subject, runs: number, signal: AbortSignal): 
   await using bare = new WholeModel(model, onCore(0), signal);
   await bare.open('mesh');
   await bare.run({ minRuns: PRACTICE, minTotalMs: 0 });
-  return bare.run({ minRuns: runs, minTotalMs: 0 });
+  return await bare.run({ minRuns: runs, minTotalMs: 0 });
 }
 
 function usePerRequest({ boards }: Use, requests: number): Pick<PairResult, 'cpuMs' | 'bytesOnCables'> {
