@@ -17,6 +17,8 @@ import { renderCluster } from './cluster/render.ts';
 import { inContext, type BenchContext } from './context.ts';
 import { MAX_BOARDS } from './emulation/network.ts';
 import { checkModelName } from './model.ts';
+import { measureKernels, type KernelsOptions } from './kernels/measure.ts';
+import { renderKernels } from './kernels/render.ts';
 import { measureOverhead, type OverheadOptions } from './overhead/measure.ts';
 import { renderOverhead } from './overhead/render.ts';
 import { measurePair, type PairOptions } from './pair/measure.ts';
@@ -144,6 +146,19 @@ export function createBenchProgram(terminal: Terminal): Command {
     ],
     measurePlanner,
     renderPlanner,
+  );
+  add<KernelsOptions, Awaited<ReturnType<typeof measureKernels>>>(
+    'kernels',
+    '3x3 convolutions by minimal filtering against the direct ones, by layer and by network',
+    [
+      new Option('--kernel <name>', 'that computes').choices(['onnxruntime', 'wasm']).default('onnxruntime'),
+      new Option('--model <name>', 'a network that comes with tilemesh, run whole as well; may be repeated')
+        .argParser(appendZooName)
+        .default([] as readonly ZooName[]),
+      runs(9),
+    ],
+    measureKernels,
+    renderKernels,
   );
   return program;
 }

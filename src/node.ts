@@ -194,6 +194,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     clock: SYSTEM_CLOCK,
     logger,
     maxRequests: config.requests.maxQueued,
+    arithmetic: config.kernel.arithmetic,
   });
   actors.start();
   undo.add(() => actors.stop());

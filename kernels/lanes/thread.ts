@@ -9,6 +9,7 @@ import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { KernelRun } from '../kernel.ts';
 import { discard, toTransfer } from '../transfer.ts';
 import { readSlices } from '../weight-slice.ts';
+import { withTransformedWeights } from '../winograd/model-weights.ts';
 import { insideRuntime } from './exit-guard.ts';
 import type { Command, LaneSetup, Reply, Request } from './messages.ts';
 import type { SessionDefinition } from './session-definition.ts';
@@ -50,7 +51,8 @@ export function serveLane(runtime: Runtime): void {
   async function prepare(definition: SessionDefinition): Promise<void> {
     const held = readHeld(definition);
     try {
-      sessions.set(definition.session, await runtime.open(definition, held, threads));
+      const model = withTransformedWeights(definition);
+      sessions.set(definition.session, await runtime.open({ ...definition, model }, held, threads));
     } catch (cause) {
       if (cause instanceof MeshError) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);

@@ -40,4 +40,5 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   Transpose: transpose,
   Unsqueeze: unsqueeze,
   Upsample: upsample,
+  WinogradConv: conv,
 };

@@ -53,10 +53,12 @@ export function encodeGraph(graph: Graph, weights: string | ((name: string) => U
 /**
  * The program as an ONNX model whose inputs are its feeds and parameters, of fixed rank and open dimensions.
  * @param place says for each weight slice where its elements, contiguous in its own region's order, are.
+ * @param isOpen weights that the runtime is to take for inputs with a default, and therefore leaves as they are.
  */
 export function encodeProgram(
   program: Program,
   place: (name: string, slice: WeightSlice) => Placement,
+  isOpen: (name: string) => boolean = () => false,
 ): Uint8Array<ArrayBuffer> {
   const initializers = encodeConstants(program.constants);
   for (const [name, slice] of program.weights) {
@@ -68,9 +70,19 @@ export function encodeProgram(
         : encodeTensor(name, { type: slice.type, shape, bytes: placement.bytes }),
     );
   }
-  const inputs = [...program.feeds, ...program.parameters].map(encodeProgramValue);
+  const open = [...program.weights]
+    .filter(([name]) => isOpen(name))
+    .map(([name, { type, region }]) => ({ name, type, shape: regionShape(region) }));
+  const inputs = [...program.feeds, ...program.parameters, ...open].map(encodeProgramValue);
   return encodeModel(program, program.key, inputs, program.outputs.map(encodeProgramValue), initializers);
 }
+
+/**
+ * Tensors as a piece of an ONNX file that, appended to one, adds them to its initializers.
+ * Source: Protocol Buffers, Encoding, "Last One Wins": parsers join messages that come in pieces.
+ */
+export const encodeInitializers = (tensors: ReadonlyMap<string, Tensor>): Uint8Array<ArrayBuffer> =>
+  toBinary(ModelProtoSchema, create(ModelProtoSchema, { graph: { initializer: encodeConstants(tensors) } }));
 
 const encodeConstants = (constants: ReadonlyMap<string, Tensor>): TensorProto[] =>
   [...constants].map(([name, tensor]) => encodeTensor(name, tensor));

@@ -36,6 +36,12 @@ export interface MeshConfig {
     readonly threads: number;
     /** What the peer says of its speed, in multiply-accumulates per second; 0: measured at the start. */
     readonly macsPerSecond: number;
+    /**
+     * `exact`: as ONNX Runtime computes, bit for bit on x64. `fast`: 3x3 convolutions by minimal filtering where that pays,
+     * within 1e-4 of the largest value, for four times the memory of their weights. The peer that coordinates a request
+     * decides for all that take part.
+     */
+    readonly arithmetic: 'exact' | 'fast';
   };
   readonly memory: {
     /** What weights and feature maps may take together. */

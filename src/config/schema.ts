@@ -50,6 +50,7 @@ const ENTRIES = {
       lanes: v.optional(integer(0, 256)),
       threads: v.optional(integer(0, 256)),
       macsPerSecond: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
+      arithmetic: v.optional(oneOf(['exact', 'fast'])),
     }),
   ),
   memory: v.optional(section({ budgetBytes: v.optional(bytes) })),

@@ -1,5 +1,6 @@
 /** The three parts that every peer plays in requests, joined to one set of channels. */
 import type { ElectionMessage } from '../../protocols/election/messages.ts';
+import type { Arithmetic } from '../core/graph/bind.ts';
 import type { PlanMessage } from '../../protocols/plan/messages.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Coordinator } from './coordinator.ts';
@@ -26,6 +27,7 @@ export interface PeerActorsParts {
   readonly maxRequests: number;
   /** What is kept of pieces that come before their plan. */
   readonly earlyLimits?: EarlyLimits;
+  readonly arithmetic: Arithmetic;
 }
 
 /** A coordinator's participants may each have a request of their own in hand. */
@@ -40,7 +42,7 @@ export class PeerActors {
 
   constructor(parts: PeerActorsParts) {
     const { logger, plans, maxRequests, earlyLimits = EARLY_DEFAULTS } = parts;
-    const preparation = new Preparation(parts.models, parts.planner);
+    const preparation = new Preparation(parts.models, parts.planner, parts.arithmetic);
     const ledger = new PlanLedger();
     this.entry = new Entry({ ...parts, preparation, logger: logger.child({ actor: 'entry' }) });
     this.coordinator = new Coordinator({

@@ -5,11 +5,15 @@
 import { Worker } from 'node:worker_threads';
 import { MeshError } from '../core/errors.ts';
 import type { Graph } from '../core/graph/graph.ts';
-import type { InputSpec } from '../core/graph/bind.ts';
+import type { Arithmetic, InputSpec } from '../core/graph/bind.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { PlanRequest } from '../core/plan/planner.ts';
 
-export type PlanQuestion = Omit<PlanRequest, 'bound'> & { readonly inputs: ReadonlyMap<string, InputSpec> };
+export type PlanQuestion = Omit<PlanRequest, 'bound'> & {
+  readonly inputs: ReadonlyMap<string, InputSpec>;
+  /** What the plan is to compute with; where the larger weights of `fast` do not fit the peers, it is `exact` all the same. */
+  readonly arithmetic: Arithmetic;
+};
 
 /** Makes plans. */
 export interface Planner {

@@ -1,6 +1,6 @@
 /** Graphs bound to shapes, plans, and dataflows derived from them, kept for the next request that has the same. */
 import { createHash } from 'node:crypto';
-import type { BoundGraph, InputSpec } from '../core/graph/bind.ts';
+import type { Arithmetic, BoundGraph, InputSpec } from '../core/graph/bind.ts';
 import { bindGraph } from '../core/graph/bind.ts';
 import { MeshError } from '../core/errors.ts';
 import type { ModelId, PlanDigest } from '../core/ids.ts';
@@ -36,21 +36,29 @@ const describeInputs = (inputs: ReadonlyMap<string, InputSpec>): string =>
 export class Preparation {
   readonly #models: ModelAccess;
   readonly #planner: Planner;
+  readonly #arithmetic: Arithmetic;
   readonly #bound = new RecentMap<string, BoundGraph>(KEPT);
   readonly #plans = new RecentMap<PlanDigest, PreparedPlan>(KEPT);
   /** By what was asked of the planner. */
   readonly #encoded = new RecentMap<string, EncodedPlan>(KEPT);
 
-  constructor(models: ModelAccess, planner: Planner) {
+  /** @param arithmetic of the plans that this peer makes; in those of others theirs counts. */
+  constructor(models: ModelAccess, planner: Planner, arithmetic: Arithmetic) {
     this.#models = models;
     this.#planner = planner;
+    this.#arithmetic = arithmetic;
   }
 
-  async #bind(id: ModelId, inputs: ReadonlyMap<string, InputSpec>, signal: AbortSignal): Promise<BoundGraph> {
-    const key = `${id}${describeInputs(inputs)}`;
+  async #bind(
+    id: ModelId,
+    inputs: ReadonlyMap<string, InputSpec>,
+    arithmetic: Arithmetic,
+    signal: AbortSignal,
+  ): Promise<BoundGraph> {
+    const key = `${id}${arithmetic}${describeInputs(inputs)}`;
     const known = this.#bound.get(key);
     if (known !== undefined) return known;
-    const bound = bindGraph(await this.#models.graph(id, signal), inputs);
+    const bound = bindGraph(await this.#models.graph(id, signal), inputs, arithmetic);
     this.#bound.set(key, bound);
     return bound;
   }
@@ -59,18 +67,19 @@ export class Preparation {
    * The plan for a request, made anew only when who takes part has changed.
    * @throws MeshError MODEL_NOT_FOUND, INVALID_INPUT, UNAVAILABLE.
    */
-  async planFor(question: PlanQuestion, signal: AbortSignal): Promise<EncodedPlan> {
+  async planFor(question: Omit<PlanQuestion, 'arithmetic'>, signal: AbortSignal): Promise<EncodedPlan> {
     const { modelId, coordinator, link, parallelism, inputs, isCold = false, concurrency = 1 } = question;
     const peers = levelled(question.peers).map((profile) => [
       profile.peer,
       profile.macsPerSecond,
       profile.memoryBudgetBytes,
     ]);
-    const asked = [coordinator, link, parallelism, isCold, concurrency];
-    const key = JSON.stringify([modelId, describeInputs(inputs), peers, ...asked]);
+    const rest = [coordinator, link, parallelism, isCold, concurrency];
+    const key = JSON.stringify([modelId, describeInputs(inputs), peers, ...rest]);
     const known = this.#encoded.get(key);
     if (known !== undefined) return known;
-    const bytes = await this.#planner.plan(question, await this.#models.graph(modelId, signal));
+    const asked = { ...question, arithmetic: this.#arithmetic };
+    const bytes = await this.#planner.plan(asked, await this.#models.graph(modelId, signal));
     const encoded = { digest: digestOf(bytes), bytes };
     this.#encoded.set(key, encoded);
     return encoded;
@@ -90,7 +99,7 @@ export class Preparation {
     if (known !== undefined) return known;
     if (digestOf(bytes) !== digest) throw new MeshError('INVALID_MESSAGE', 'a plan came under the digest of another');
     const plan = decodePlan(bytes);
-    const bound = await this.#bind(plan.modelId, new Map(Object.entries(plan.inputs)), signal);
+    const bound = await this.#bind(plan.modelId, new Map(Object.entries(plan.inputs)), plan.arithmetic, signal);
     checkPlan(bound, plan);
     const prepared = { bound, plan, dataflow: deriveDataflow(bound, plan) };
     this.#plans.set(digest, prepared);

@@ -4,6 +4,7 @@
  */
 import type { Kernel, WeightFile } from '../../kernels/kernel.ts';
 import { volume } from '../core/geometry/region.ts';
+import { isWinogradConv, WEIGHT_GROWTH } from '../core/ops/winograd-conv.ts';
 import type { Program } from '../core/program/program.ts';
 import { ELEMENT_BYTES } from '../core/tensor/data-type.ts';
 
@@ -15,11 +16,15 @@ interface Shelved {
 /** What a session costs beside its weights, roughly. */
 const SESSION_BYTES = 1 << 20;
 
-export const programBytes = (program: Program): number =>
-  [...program.weights.values()].reduce(
-    (sum, slice) => sum + volume(slice.region) * ELEMENT_BYTES[slice.type],
+/** Transformed weights count as what they have grown to. */
+export function programBytes({ nodes, weights }: Program): number {
+  const filters = new Set(nodes.filter(isWinogradConv).map(({ inputs }) => inputs[1]));
+  return [...weights].reduce(
+    (sum, [name, { region, type }]) =>
+      sum + volume(region) * ELEMENT_BYTES[type] * (filters.has(name) ? WEIGHT_GROWTH : 1),
     SESSION_BYTES,
   );
+}
 
 export class ProgramShelf {
   readonly #kernel: Kernel;

@@ -15,7 +15,7 @@ const asParts = (regions: readonly Part['outputs'][]): Part[] =>
 function wholeBlock(bound: BoundGraph, range: StepRange): Block {
   const outputs = blockOutputs(bound, range).map((name) => {
     const shape = bound.shapes.get(name);
-    return [name, shape === undefined ? null : partition(shape, WHOLE, [1])![0]!] as const;
+    return [name, shape === undefined ? null : partition(shape, WHOLE, [1], bound.arithmetic)![0]!] as const;
   });
   return { ...range, cut: WHOLE, parts: asParts([Object.fromEntries(outputs)]) };
 }
@@ -26,7 +26,7 @@ function cutBlock(bound: BoundGraph, range: StepRange, cut: Cut, weights: readon
   const parts = weights.map((): Record<string, Part['outputs'][string]> => ({}));
   for (const name of blockOutputs(bound, range)) {
     const shape = bound.shapes.get(name);
-    const regions = shape && partition(shape, cut, weights);
+    const regions = shape && partition(shape, cut, weights, bound.arithmetic);
     if (regions === undefined) return undefined;
     for (const [index, region] of regions.entries()) parts[index]![name] = region;
   }
@@ -75,6 +75,7 @@ function planOf(bound: BoundGraph, modelId: ModelId, blocks: readonly Block[], p
     schema: PLAN_SCHEMA,
     modelId,
     inputs: Object.fromEntries(inputs) as Plan['inputs'],
+    arithmetic: bound.arithmetic,
     participants: Array.from({ length: participants }, (_, index) => asPeerId(`part-${index}`)),
     blocks,
     predictedMs: 0,

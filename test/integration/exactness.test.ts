@@ -16,7 +16,7 @@ import { bindGraph } from '../../src/core/graph/bind.ts';
 import type { Graph } from '../../src/core/graph/graph.ts';
 import type { ModelId } from '../../src/core/ids.ts';
 import type { Cut } from '../../src/core/plan/plan.ts';
-import { elementCount, fromFloat32, type Tensor } from '../../src/core/tensor/tensor.ts';
+import { elementCount, float32Values, fromFloat32, type Tensor } from '../../src/core/tensor/tensor.ts';
 import { ModelStore } from '../../src/mesh/model-store/model-store.ts';
 import { executePlan } from '../../src/verify/execute.ts';
 import { cutPlan } from '../../src/verify/plans.ts';
@@ -24,6 +24,7 @@ import { CUT_TOLERANCE } from '../support/bit-exact.ts';
 import { MemoryMesh } from '../support/memory-mesh.ts';
 
 const MODELS = (process.env.TILEMESH_EXACTNESS_MODELS ?? 'lenet5,alexnet,vgg16').split(',');
+const FAST_TOLERANCE = 1e-4;
 const PEERS = [1, 2, 3, 4, 5];
 const CUTS: readonly (readonly [string, Cut])[] = [
   ['2 stripes of rows', { axes: [2], counts: [2] }],
@@ -33,6 +34,11 @@ const CUTS: readonly (readonly [string, Cut])[] = [
   ['3 shards of channels', { axes: [1], counts: [3] }],
   ['4 shards of channels', { axes: [1], counts: [4] }],
 ];
+
+const first = (scores: Tensor): number => {
+  const values = float32Values(scores);
+  return values.indexOf(Math.max(...values));
+};
 
 describe('a network in the mesh equals the whole network', function () {
   this.timeout(Math.max(this.timeout(), 300_000));
@@ -99,6 +105,17 @@ describe('a network in the mesh equals the whole network', function () {
           }
         });
       }
+
+      it('in fast arithmetic on 3 peers, within 1e-4 of it and with the same class first', async () => {
+        const mesh = new MemoryMesh({ peers: 3, kernel, graph, weightPath, arithmetic: 'fast' });
+        try {
+          const { outputs } = await mesh.infer(0, inputs, 3);
+          assert.ok(differenceOf(expected, outputs).maxRel <= FAST_TOLERANCE);
+          for (const [output, tensor] of outputs) assert.equal(first(tensor), first(expected.get(output)!));
+        } finally {
+          await mesh.stop();
+        }
+      });
 
       for (const [description, cut] of CUTS) {
         it(`in ${description}`, async () => {

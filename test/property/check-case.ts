@@ -55,7 +55,9 @@ const cutOf = ({ axis, isGrid, weights }: CutCase): Cut =>
 /** The case with as many of its parts, two or more, as some value of the graph can be cut into. */
 function possible(bound: BoundGraph, cut: CutCase): CutCase {
   const canCut = (own: CutCase): boolean =>
-    [...bound.shapes.values()].some((shape) => partition(shape, cutOf(own), own.weights) !== undefined);
+    [...bound.shapes.values()].some(
+      (shape) => partition(shape, cutOf(own), own.weights, bound.arithmetic) !== undefined,
+    );
   const fewer = cut.weights.slice(2).map((_, index) => ({ ...cut, weights: cut.weights.slice(0, -1 - index) }));
   return [cut, ...fewer].find(canCut) ?? cut;
 }

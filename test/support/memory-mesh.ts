@@ -9,6 +9,7 @@ import type { Codec } from '../../protocols/codec.ts';
 import type { Piece } from '../../protocols/pieces/messages.ts';
 import { planCodec, type PlanMessage } from '../../protocols/plan/messages.ts';
 import { MeshError } from '../../src/core/errors.ts';
+import type { Arithmetic } from '../../src/core/graph/bind.ts';
 import type { Graph } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
@@ -32,6 +33,7 @@ export interface MemoryMeshOptions {
   readonly graph: Graph;
   /** File of the weight blob, where the model has one. */
   readonly weightPath?: string;
+  readonly arithmetic?: Arithmetic;
   /** Relative speeds; all equal when absent. */
   readonly speeds?: readonly number[];
   readonly earlyLimits?: EarlyLimits;
@@ -66,7 +68,7 @@ export class MemoryMesh {
 
   #createPeer(index: number): MemoryPeer {
     const id = asPeerId(`peer${index}`);
-    const { graph, weightPath, kernel, speeds, earlyLimits } = this.#options;
+    const { graph, weightPath, kernel, speeds, earlyLimits, arithmetic = 'exact' } = this.#options;
     const lost = new Set<(peer: PeerId) => void>();
     const members: MemberDirectory = {
       self: id,
@@ -106,6 +108,7 @@ export class MemoryMesh {
       logger: silentLogger(),
       maxRequests: 16,
       ...(earlyLimits === undefined ? {} : { earlyLimits }),
+      arithmetic,
     });
     return { id, actors, lost, isAlive: true };
   }

@@ -9,6 +9,7 @@ import type { DataType } from '../tensor/data-type.ts';
 import { elementCount, type Shape, type Tensor } from '../tensor/tensor.ts';
 import { foldNode } from './fold.ts';
 import type { Graph, Node, ValueInfo } from './graph.ts';
+import { asWinogradConv, winogradConv } from '../ops/winograd-conv.ts';
 
 /** One operator to run. */
 export interface Step {
@@ -24,6 +25,7 @@ export interface Step {
 
 export interface BoundGraph {
   readonly graph: Graph;
+  readonly arithmetic: Arithmetic;
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly types: ReadonlyMap<string, DataType>;
   /** Small constants of the graph and the folded ones. */
@@ -37,6 +39,12 @@ export interface BoundGraph {
   /** First step whose result has no known shape: it and all after it run whole. `steps.length` where there is none. */
   readonly firstOpaque: number;
 }
+
+/**
+ * `exact`: every operator as the model has it. `fast`: 3x3 convolutions by minimal filtering where that is faster, whose
+ * results differ in the last bits.
+ */
+export type Arithmetic = 'exact' | 'fast';
 
 export interface InputSpec {
   readonly type: DataType;
@@ -208,8 +216,32 @@ function withoutUnused(steps: readonly Step[], graph: Graph): Step[] {
   return kept.reverse();
 }
 
-/** @throws MeshError INVALID_INPUT when the inputs do not fit the graph. */
-export function bindGraph(graph: Graph, inputs: ReadonlyMap<string, InputSpec>): BoundGraph {
+/** The same steps, convolutions by minimal filtering where that is worth while. */
+function withMinimalFiltering(steps: readonly Step[], graph: Graph, leastGain: number | undefined): Step[] {
+  const normalised = new Set(
+    steps.flatMap(({ node }) => (node.op === 'BatchNormalization' ? node.inputs.slice(0, 1) : [])),
+  );
+  return steps.map((step) => {
+    const { bound } = step;
+    if (bound === undefined || normalised.has(step.node.outputs[0]!)) return step;
+    const weight = step.node.inputs[1] ?? '';
+    const node = asWinogradConv(bound.facts, graph.weights.has(weight) || graph.constants.has(weight), leastGain);
+    return node === undefined
+      ? step
+      : { node, bound: { ...bound, rule: winogradConv, facts: { ...bound.facts, node } } };
+  });
+}
+
+/**
+ * @param leastGain that `fast` must promise for a layer; 0: wherever it is possible.
+ * @throws MeshError INVALID_INPUT when the inputs do not fit the graph.
+ */
+export function bindGraph(
+  graph: Graph,
+  inputs: ReadonlyMap<string, InputSpec>,
+  arithmetic: Arithmetic = 'exact',
+  leastGain?: number,
+): BoundGraph {
   checkInputs(graph, inputs);
   const known: Known = {
     shapes: new Map(),
@@ -222,7 +254,8 @@ export function bindGraph(graph: Graph, inputs: ReadonlyMap<string, InputSpec>):
     known.types.set(name, type);
   }
   const bound = graph.nodes.map((node) => bindNode(graph, node, known)).filter((step) => step !== undefined);
-  const steps = withoutUnused(bound, graph);
+  const used = withoutUnused(bound, graph);
+  const steps = arithmetic === 'fast' ? withMinimalFiltering(used, graph, leastGain) : used;
   for (const output of graph.outputs) if (!known.types.has(output.name)) known.types.set(output.name, output.type);
 
   const producers = new Map<string, number>();
@@ -239,6 +272,7 @@ export function bindGraph(graph: Graph, inputs: ReadonlyMap<string, InputSpec>):
   const { shapes, types, constants } = known;
   return {
     graph,
+    arithmetic,
     shapes,
     types,
     constants,

@@ -64,6 +64,8 @@ export interface OpRule {
   readonly local: (node: BoundNode, region: Region) => LocalNode;
   /** Multiply-accumulates for that region; 0 where the work is proportional to the elements moved. */
   readonly macs?: (node: BoundNode, region: Region) => number;
+  /** Times its size that a weight takes once a kernel has made it ready, and that is read at every run; 1 where absent. */
+  readonly weightGrowth?: number;
   /** Reads one element for each it writes: never worth an exchange of its own. */
   readonly isPointwise?: boolean;
 }

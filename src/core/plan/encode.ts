@@ -84,11 +84,14 @@ export function decodePlan(encoded: Uint8Array): Plan {
   const participants = list(plan.participants, 'participants', MAX_PARTICIPANTS).map((peer) =>
     asPeerId(text(peer, 'a participant')),
   );
+  const { arithmetic } = plan;
+  if (arithmetic !== 'exact' && arithmetic !== 'fast') return noPlan('its arithmetic is neither exact nor fast');
   const tensors = list(plan.tensors, 'tensors', MAX_TENSORS).map((name) => text(name, 'a tensor name'));
   return {
     schema: PLAN_SCHEMA,
     modelId,
     inputs: decodeInputs(plan.inputs),
+    arithmetic,
     participants,
     blocks: list(plan.blocks, 'blocks', MAX_BLOCKS).map((block) => decodeBlock(block, participants.length, tensors)),
     predictedMs: milliseconds(plan.predictedMs),

@@ -1,5 +1,5 @@
 /** A plan as plain data: who computes which region of which boundary tensor. It can be printed, compared and replayed. */
-import type { InputSpec } from '../graph/bind.ts';
+import type { Arithmetic, InputSpec } from '../graph/bind.ts';
 import type { Region } from '../geometry/region.ts';
 import type { ModelId, PeerId } from '../ids.ts';
 
@@ -33,6 +33,8 @@ export interface Plan {
   readonly schema: typeof PLAN_SCHEMA;
   readonly modelId: ModelId;
   readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** The same for all participants, so that tiles fit together whoever computes them. */
+  readonly arithmetic: Arithmetic;
   /** The coordinator is among them only if it computes. */
   readonly participants: readonly PeerId[];
   /** Cover all steps, in order. */

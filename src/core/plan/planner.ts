@@ -98,6 +98,7 @@ function planFor(request: PlanRequest, participants: readonly PeerProfile[], isF
       schema: PLAN_SCHEMA,
       modelId: request.modelId,
       inputs: Object.fromEntries(inputs) as Plan['inputs'],
+      arithmetic: bound.arithmetic,
       participants: participants.map((profile) => profile.peer),
       blocks: result.blocks,
       predictedMs: result.predictedMs + setupMs(participants[0]!, participants.length),

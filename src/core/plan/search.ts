@@ -137,7 +137,7 @@ export class PlanSearch {
     const shape = bound.shapes.get(name);
     const { cut, participants: owners } = this.#layouts[layout]!;
     const weights = owners.map((index) => participants[index]!.macsPerSecond);
-    const regions = shape && partition(shape, cut, weights);
+    const regions = shape && partition(shape, cut, weights, bound.arithmetic);
     this.#partitions.set(key, regions);
     return regions;
   }

@@ -140,11 +140,11 @@ export class BackwardWalk {
     this.#ledger.add(name, region);
   }
 
-  #needWeight(name: string, region: Region): void {
+  #needWeight(name: string, region: Region, growth = 1): void {
     const old = this.weights.get(name);
     const needed = old === undefined ? region : hull(old, region);
     const elementBytes = ELEMENT_BYTES[this.#bound.graph.weights.get(name)!.type];
-    this.weightBytes += (volume(needed) - (old === undefined ? 0 : volume(old))) * elementBytes;
+    this.weightBytes += (volume(needed) - (old === undefined ? 0 : volume(old))) * elementBytes * growth;
     this.weights.set(name, needed);
   }
 
@@ -172,7 +172,7 @@ export class BackwardWalk {
     for (const [position, input] of local.inputs.entries()) {
       if (input?.kind !== 'region') continue;
       const name = step.node.inputs[position]!;
-      if (this.#bound.graph.weights.has(name)) this.#needWeight(name, input.region);
+      if (this.#bound.graph.weights.has(name)) this.#needWeight(name, input.region, step.bound.rule.weightGrowth);
       else if (!this.#bound.constants.has(name)) this.#ledger.add(name, input.region);
     }
     const { rule, facts } = step.bound;

@@ -8,11 +8,11 @@ import { copyOf, never, node, program } from './programs.ts';
 /** @param real element type of the result, but for Cast, which the cases cast to int64. */
 export async function runCase(
   kernel: Kernel,
-  { op, inputs, constants, attributes, opset, label }: OperatorCase,
+  { op, domain = '', inputs, constants, attributes, opset, label }: OperatorCase,
   real: DataType = 'float32',
 ): Promise<Tensor> {
   const names = [...inputs.map((_, index) => `x${index}`), ...(constants ?? []).map((_, index) => `c${index}`)];
-  const subject = program(`${op} ${real} ${label ?? ''}`, [node(op, names, 'y', attributes)], {
+  const subject = program(`${op} ${real} ${label ?? ''}`, [{ ...node(op, names, 'y', attributes), domain }], {
     opsets: { '': opset ?? 13 },
     feeds: inputs.map(({ type, shape }, index) => ({ name: `x${index}`, type, rank: shape.length })),
     constants: new Map((constants ?? []).map((constant, index) => [`c${index}`, constant])),

@@ -80,6 +80,7 @@ describe('config', () => {
       TILEMESH_KERNEL: 'reference',
       TILEMESH_KERNEL_THREADS: '3',
       TILEMESH_KERNEL_MACS_PER_SECOND: '2000000000',
+      TILEMESH_KERNEL_ARITHMETIC: 'fast',
       TILEMESH_MEMORY_BYTES: '1048576',
       TILEMESH_LOG_LEVEL: 'debug',
     };
@@ -94,7 +95,7 @@ describe('config', () => {
       listen: { port: 4001, addresses: [] },
       dataPlane: { carrier: 'streams', port: 0 },
       discovery: { mdns: false, bootstrap: ['a:1', '/ip4/10.0.0.7/tcp/2'] },
-      kernel: { name: 'reference', lanes: 0, threads: 3, macsPerSecond: 2e9 },
+      kernel: { name: 'reference', lanes: 0, threads: 3, macsPerSecond: 2e9, arithmetic: 'fast' },
       memory: { budgetBytes: 2 ** 20 },
       log: { level: 'debug' },
     });
@@ -110,6 +111,7 @@ describe('config', () => {
     [{ listen: 4001 }, /listen must be an object, not 4001/],
     [{ mesh: 'My Mesh' }, /mesh must be 1 to 32 lower-case letters, digits or hyphens/],
     [{ name: '../up' }, /name must be 1 to 63 letters/],
+    [{ kernel: { arithmetic: 'quick' } }, /kernel\.arithmetic must be one of exact, fast, not "quick"/],
     [{ kernel: { name: 'cuda' } }, /kernel\.name must be one of auto, onnxruntime, wasm, reference, not "cuda"/],
     [{ discovery: { bootstrap: ['nowhere'] } }, /discovery\.bootstrap\.0 must be HOST:PORT or a multiaddress/],
     [{ name: '', mesh: '' }, /name must be.*; mesh must be/],
@@ -147,7 +149,7 @@ describe('config', () => {
       "mesh: 'default'",
       "api: { host: '127.0.0.1', port: 8470 }",
       'listen: { port: 0, addresses: [] }',
-      "kernel: { name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0 }",
+      "kernel: { name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0, arithmetic: 'exact' }",
       'models: { copies: 5, diskBudgetBytes: 8_589_934_592 }',
       'requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 }',
       "log: { level: 'info' }",

@@ -22,6 +22,7 @@ const plan = encodePlan({
   schema: PLAN_SCHEMA,
   modelId: 'a'.repeat(64) as ModelId,
   inputs: { x: { type: 'float32', shape: SHAPE } },
+  arithmetic: 'exact',
   participants: [WORKER],
   blocks: [
     {
@@ -75,7 +76,7 @@ describe('mesh/feeding', () => {
             await hold;
           },
         },
-        preparation: new Preparation(models, planner),
+        preparation: new Preparation(models, planner, 'exact'),
         logger: silentLogger(),
       },
       new Map([['x', fromFloat32(SHAPE, [1, 2, 3, 4])]]),

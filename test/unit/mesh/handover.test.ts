@@ -36,6 +36,7 @@ function prepare(shape: Shape): PreparedPlan {
     schema: PLAN_SCHEMA,
     modelId: 'a'.repeat(64) as ModelId,
     inputs,
+    arithmetic: 'exact',
     participants: [ENTRY, OTHER],
     blocks: [
       {

@@ -6,6 +6,7 @@ import fc, { type Arbitrary } from 'fast-check';
 
 export interface OperatorCase {
   readonly op: string;
+  readonly domain?: string;
   readonly label?: string;
   readonly inputs: readonly Tensor[];
   /** Further inputs, which the program carries. */

@@ -1,6 +1,7 @@
 /** Convolutions and pools of one or two axes. */
 import { extent, seed, type Cases } from './drawing.ts';
 import { int, ints, randomTensor, text } from '../programs.ts';
+import { WINOGRAD_DOMAIN } from '../../../../src/core/ops/winograd-conv.ts';
 import type { Attribute } from '../../../../src/core/graph/graph.ts';
 import fc, { type Arbitrary } from 'fast-check';
 
@@ -87,6 +88,23 @@ export const convolution: Cases = fc
       },
     };
   });
+
+/** By minimal filtering: filters of 3x3, any padding, maps of any number of tiles and parts of them. */
+export const filteredConvolution: Cases = fc
+  .record({
+    extents: fc.tuple(extent(12, 3), extent(12, 3)),
+    input: extent(5),
+    output: extent(5),
+    pads: fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2), fc.nat(2)),
+    bias: fc.boolean(),
+    seed,
+  })
+  .map(({ extents, input, output, pads, bias, seed: s }) => ({
+    domain: WINOGRAD_DOMAIN,
+    inputs: [randomTensor([1, input, ...extents], s)],
+    constants: [randomTensor([output, input, 3, 3], s + 1), ...(bias ? [randomTensor([output], s + 2)] : [])],
+    attributes: { pads: ints(pads), ragged: int(1) },
+  }));
 
 export const transposedConvolution: Cases = fc
   .record({

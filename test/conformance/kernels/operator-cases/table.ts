@@ -19,7 +19,7 @@ import {
   constant,
   gather,
 } from './shaping.ts';
-import { convolution, transposedConvolution, pool } from './spatial.ts';
+import { convolution, filteredConvolution, transposedConvolution, pool } from './spatial.ts';
 
 export const OPERATOR_CASES: Readonly<Record<string, Cases>> = {
   Add: binary(),
@@ -64,6 +64,7 @@ export const OPERATOR_CASES: Readonly<Record<string, Cases>> = {
   Concat: concat,
   Constant: constant,
   Conv: convolution,
+  WinogradConv: filteredConvolution,
   ConvTranspose: transposedConvolution,
   Flatten: flatten,
   Gather: gather,

@@ -24,6 +24,7 @@ const PLAN: Plan = {
   schema: PLAN_SCHEMA,
   modelId: '0'.repeat(64) as ModelId,
   inputs: {},
+  arithmetic: 'exact',
   participants: [A, B, C],
   blocks: [0, 1].map((block) => ({
     first: block,
