@@ -68,15 +68,24 @@ export function encodeProgram(
         : encodeTensor(name, { type: slice.type, shape, bytes: placement.bytes }),
     );
   }
-  const inputs = [...program.feeds, ...program.parameters].map(encodeProgramValue);
-  return encodeModel(program, program.key, inputs, program.outputs.map(encodeProgramValue), initializers);
+  const hasNames = program.opsets[''] !== OPSET_THAT_MISTAKES_NAMES;
+  const inputs = [...program.feeds, ...program.parameters].map((value) => encodeProgramValue(value, hasNames));
+  const outputs = program.outputs.map((value) => encodeProgramValue(value, hasNames));
+  return encodeModel(program, program.key, inputs, outputs, initializers);
 }
+
+/**
+ * In this version, shape inference gives a dimension that Slice has made smaller the name of the larger one, and the runtime
+ * takes values of the two sizes for equally large. Corrected in the next version only: https://github.com/onnx/onnx/pull/2526
+ */
+const OPSET_THAT_MISTAKES_NAMES = 10;
 
 const encodeConstants = (constants: ReadonlyMap<string, Tensor>): TensorProto[] =>
   [...constants].map(([name, tensor]) => encodeTensor(name, tensor));
 
-function encodeProgramValue({ name, type, rank, shape }: ProgramValue): ValueInfoProto {
-  const dims = shape ?? (rank === undefined ? undefined : Array.from({ length: rank }, (_, axis) => `${name}_${axis}`));
+function encodeProgramValue({ name, type, rank, shape }: ProgramValue, hasNames: boolean): ValueInfoProto {
+  const nameOf = (axis: number): string => (hasNames ? `${name}_${axis}` : '');
+  const dims = shape ?? (rank === undefined ? undefined : Array.from({ length: rank }, (_, axis) => nameOf(axis)));
   return encodeValueInfo(name, type, dims);
 }
 
