@@ -73,8 +73,10 @@ export function encodeProgram(
   const open = [...program.weights]
     .filter(([name]) => isOpen(name))
     .map(([name, { type, region }]) => ({ name, type, shape: regionShape(region) }));
-  const inputs = [...program.feeds, ...program.parameters, ...open].map(encodeProgramValue);
-  return encodeModel(program, program.key, inputs, program.outputs.map(encodeProgramValue), initializers);
+  const hasNames = program.opsets[''] !== OPSET_THAT_MISTAKES_NAMES;
+  const inputs = [...program.feeds, ...program.parameters, ...open].map((value) => encodeProgramValue(value, hasNames));
+  const outputs = program.outputs.map((value) => encodeProgramValue(value, hasNames));
+  return encodeModel(program, program.key, inputs, outputs, initializers);
 }
 
 /**
@@ -84,11 +86,18 @@ export function encodeProgram(
 export const encodeInitializers = (tensors: ReadonlyMap<string, Tensor>): Uint8Array<ArrayBuffer> =>
   toBinary(ModelProtoSchema, create(ModelProtoSchema, { graph: { initializer: encodeConstants(tensors) } }));
 
+/**
+ * In this version, shape inference gives a dimension that Slice has made smaller the name of the larger one, and the runtime
+ * takes values of the two sizes for equally large. Corrected in the next version only: https://github.com/onnx/onnx/pull/2526
+ */
+const OPSET_THAT_MISTAKES_NAMES = 10;
+
 const encodeConstants = (constants: ReadonlyMap<string, Tensor>): TensorProto[] =>
   [...constants].map(([name, tensor]) => encodeTensor(name, tensor));
 
-function encodeProgramValue({ name, type, rank, shape }: ProgramValue): ValueInfoProto {
-  const dims = shape ?? (rank === undefined ? undefined : Array.from({ length: rank }, (_, axis) => `${name}_${axis}`));
+function encodeProgramValue({ name, type, rank, shape }: ProgramValue, hasNames: boolean): ValueInfoProto {
+  const nameOf = (axis: number): string => (hasNames ? `${name}_${axis}` : '');
+  const dims = shape ?? (rank === undefined ? undefined : Array.from({ length: rank }, (_, axis) => nameOf(axis)));
   return encodeValueInfo(name, type, dims);
 }
 

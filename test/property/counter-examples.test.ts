@@ -99,6 +99,25 @@ const FOUND: Readonly<Record<string, CounterExample>> = {
     },
     cut: cut(2, [3, 2]),
   },
+  'a value beside a slice of it, both as large as before by their names': {
+    x: [1, 4, 11, 9],
+    opset: 10,
+    nodes: [
+      node('Slice', ['x', 'starts', 'ends', 'axes'], ['s']),
+      node('Mul', ['s', 'x'], ['m']),
+      node('InstanceNormalization', ['m', 'scale', 'bias'], ['n']),
+      node('Neg', ['m'], ['y']),
+    ],
+    outputs: ['n', 'y'],
+    constants: {
+      starts: list(10, 8),
+      ends: list(11, 9),
+      axes: list(2, 3),
+      scale: floats([4], 2),
+      bias: floats([4], 3),
+    },
+    cut: cut(2, [1, 1, 1, 1], true),
+  },
   // Of one row the runtime takes the sums in another order. An element that is nearly half-way between two numbers of half
   // precision then becomes the one or the other.
   'a matrix product of one row, rounded to half precision': {
