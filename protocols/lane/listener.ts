@@ -44,15 +44,16 @@ export class LaneListener {
     this.#limits = limits;
   }
 
-  /** @param port 0: any. */
+  /** @param port 0: any. @throws MeshError PORT_IN_USE, INVALID_CONFIG when it cannot listen there. */
   async listen(hosts: readonly string[], port: number): Promise<void> {
     for (const host of hosts) {
       const server = createServer({ noDelay: true }, (socket) => this.#secure(socket));
       const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-      server.once('error', reject);
+      const onError = (cause: Error): void => reject(cannotListen(host, port, cause));
+      server.once('error', onError);
       server.listen({ host, port }, () => resolve(undefined));
       await promise;
-      server.off('error', reject).on('error', () => undefined);
+      server.off('error', onError).on('error', () => undefined);
       this.#servers.push(server);
     }
   }
@@ -139,4 +140,15 @@ export class LaneListener {
     clearTimeout(issued.timer);
     return issued;
   }
+}
+
+function cannotListen(host: string, port: number, cause: Error): MeshError {
+  const isTaken = 'code' in cause && cause.code === 'EADDRINUSE';
+  const advice = 'choose another as dataPlane.port, or 0 for any';
+  return isTaken
+    ? new MeshError('PORT_IN_USE', `port ${port} for lanes is used by another program: ${advice}`, {
+        cause,
+        details: { port },
+      })
+    : new MeshError('INVALID_CONFIG', `cannot listen for lanes on ${host} port ${port}: ${advice}`, { cause });
 }

@@ -101,7 +101,7 @@ export class LanesService implements FastLanes {
     });
   }
 
-  /** Called by libp2p. @throws when it cannot listen. */
+  /** Called by libp2p. @throws MeshError PORT_IN_USE, INVALID_CONFIG when it cannot listen. */
   async start(): Promise<void> {
     const hosts = this.#components.addressManager.getListenAddrs().flatMap((address) => hostOf(address) ?? []);
     await this.#listener.listen([...new Set(hosts)], this.#options.port);

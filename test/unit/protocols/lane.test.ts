@@ -128,6 +128,14 @@ describe('protocols/lane/listener', () => {
     accepted.destroy();
   });
 
+  it('says which setting to change when its port is taken', async () => {
+    await start();
+    const { port } = listener.listeners[0]!;
+    await assert.rejects(new LaneListener(LIMITS).listen([HOST], port), (error: unknown) => {
+      return withCode('PORT_IN_USE')(error) && String(error).includes('dataPlane.port');
+    });
+  });
+
   it('refuses a wrong key, and the right one after that', async () => {
     await start();
     const ticket = listener.issue();
