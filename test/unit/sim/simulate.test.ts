@@ -56,7 +56,7 @@ describe('sim/simulate', () => {
   it('moves the bytes of the dataflow, and no others', () => {
     const { timeline, prepared, requests } = simulate(scenario());
     const { dataflow, plan } = prepared!;
-    const place = (index: number): string => (index === ENTRY ? requests[0]!.entry! : plan.participants[index]!);
+    const place = (index: number): string => (index === ENTRY ? requests[0]!.entry : plan.participants[index]!);
     const moving = [...dataflow.sends.values()].flat().filter(({ from, to }) => place(from) !== place(to));
     const sent = timeline.messages.filter(({ block }) => block >= 0);
     const headers = 160 * sent.length;
