@@ -55,7 +55,7 @@ function figuresOf(bound: BoundGraph, plan: Plan, dataflow: Dataflow, explanatio
     const shape = bound.shapes.get(name)!;
     const held = [[ENTRY, wholeRegion(shape)]] as const;
     const cut = plan.blocks[0]?.cut ?? { axes: [], counts: [] };
-    return { tensor: name, shape, cut, held, moved: movedOf(name), captions: ['input, at the coordinator'] };
+    return { tensor: name, shape, cut, held, moved: movedOf(name), captions: ['input, at the entry'] };
   });
   const outputs = plan.blocks.map(({ cut, parts }, index): Figure => {
     // Of several values the largest is drawn.
