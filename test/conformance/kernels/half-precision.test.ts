@@ -18,6 +18,9 @@ const TOLERANCE = HALF_EPSILON;
 /** Scales of a Resize are single precision whatever the data is. */
 const isSingle = (op: string): boolean => op === 'Resize' || op === 'Upsample';
 
+/** Takes single precision only: layers in half precision are not replaced by it. */
+const SINGLE_ONLY: ReadonlySet<string> = new Set(['WinogradConv']);
+
 const halfOf = (source: Tensor): Tensor => (source.type === 'float32' ? converted(source, 'float16') : source);
 
 function halved(op: string, subject: Case): OperatorCase {
@@ -59,7 +62,7 @@ describe('operators in half precision, in ONNX Runtime', () => {
   });
   after(() => kernel.close());
 
-  for (const [op, cases] of Object.entries(OPERATOR_CASES)) {
+  for (const [op, cases] of Object.entries(OPERATOR_CASES).filter(([name]) => !SINGLE_ONLY.has(name))) {
     it(`are single precision rounded: ${op}`, async () => {
       await fc.assert(
         fc.asyncProperty(cases, async (drawn) => {
