@@ -16,7 +16,13 @@ export interface Terminal {
   readonly interrupted: AbortSignal;
 }
 
+/** Whoever reads may have seen enough, as `head` does: what is left to say goes nowhere, and that is no failure. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
 export function processTerminal(interrupted: AbortSignal): Terminal {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),

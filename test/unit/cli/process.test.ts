@@ -1,6 +1,7 @@
 /** The command as users start it: a process with an exit code. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { fakePeer, startFakeApi } from '../../support/fake-peer.ts';
@@ -39,6 +40,16 @@ describe('tilemesh as a process', function () {
     assert.equal(outcomes[0].stdout, `${version}\n`);
     assert.match(outcomes[2].stderr, /^tilemesh: no peer answers at .*\n$/);
     assert.equal(outcomes[2].stdout, '');
+  });
+
+  it('ends quietly when nobody reads on', async () => {
+    const child = spawn(process.execPath, [BIN, 'plan', 'lenet5', '--peers', '2', '--board', 'rockpro64', '--json']);
+    child.stdout.destroy();
+    let complaint = '';
+    child.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
+    const [code] = (await once(child, 'close', { signal: AbortSignal.timeout(30_000) })) as [number | null];
+    assert.equal(code, 0, complaint);
+    assert.doesNotMatch(complaint, /EPIPE|node:events/);
   });
 
   it('answers on stdout without colours when piped', async () => {
