@@ -1,4 +1,5 @@
 /** The property itself: cut in any way, a graph gives what it gives whole. */
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { GIGABIT, type PeerProfile } from '../../src/core/cost/cost-model.ts';
 import { MeshError, type ErrorCode } from '../../src/core/errors.ts';
@@ -48,6 +49,12 @@ export const emptyTally = (): Tally => ({
   refused: 0,
   apart: worst([]),
 });
+
+/** Where more is refused or carried than ever was, something else is at fault, and the tally says nothing. */
+export function assertTold({ carried, refused }: Tally, graphs: number): void {
+  assert.ok(refused <= 10 + graphs / 20, `the runtime refuses ${refused} of ${graphs} graphs`);
+  assert.ok(carried <= 10 + graphs / 1000, `rounding is to blame for ${carried} answers to ${graphs} graphs`);
+}
 
 const cutOf = ({ axis, isGrid, weights }: CutCase): Cut =>
   isGrid && weights.length === 4 ? { axes: [2, 3], counts: [2, 2] } : { axes: [axis], counts: [weights.length] };

@@ -4,8 +4,9 @@ import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import type { Node } from '../../src/core/graph/graph.ts';
 import { HALF_TOLERANCE } from '../../src/verify/compare.ts';
 import { halved } from '../support/half-graph.ts';
+import { Progress } from '../support/progress.ts';
 import { openBench, type Bench } from './bench.ts';
-import { checkCase, cutCases, emptyTally } from './check-case.ts';
+import { assertTold, checkCase, cutCases, emptyTally } from './check-case.ts';
 import { buildGraph, graphCases } from './random-graph.ts';
 
 const RUNS = Math.ceil(Number(process.env.TILEMESH_PROPERTY_RUNS ?? 2000) / 4);
@@ -38,17 +39,18 @@ describe('cut equals whole in half precision', () => {
   it(`on ${RUNS} random graphs, within a few steps of the largest value`, async function () {
     this.timeout(60_000 + RUNS * MS_PER_RUN);
     const tally = emptyTally();
+    const progress = new Progress(RUNS);
     const property = fc.asyncProperty(graphCases, cutCases, async (described, cut) => {
       const random = buildGraph(described);
       fc.pre(random?.graph.nodes.every(isComparable) === true);
       await checkCase(bench, halved(random), cut, tally, TOLERANCE);
+      progress.step();
     });
     const seed = process.env.TILEMESH_PROPERTY_SEED;
-    await fc.assert(property, {
-      numRuns: RUNS,
-      maxSkipsPerRun: 20,
-      ...(seed === undefined ? {} : { seed: Number(seed) }),
-    });
+    await fc
+      .assert(property, { numRuns: RUNS, maxSkipsPerRun: 20, ...(seed === undefined ? {} : { seed: Number(seed) }) })
+      .finally(() => progress.end());
     console.log(`      ${JSON.stringify(tally)}`);
+    assertTold(tally, RUNS);
   });
 });
