@@ -1,12 +1,11 @@
 /**
- * The libp2p node under everything: TCP, Noise, yamux, identify, ping and our own discovery, tuned for a few dozen peers on
+ * The libp2p node under everything: TCP, Noise, yamux, identify and our own discovery, tuned for a few dozen peers on
  * one network. No relays, no DHT, no connection monitor: membership has its own failure detector.
  */
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify, type Identify } from '@libp2p/identify';
 import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface';
-import { ping, type Ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p';
 import { MeshError } from '../core/errors.ts';
@@ -30,7 +29,6 @@ export interface HostOptions<Services extends ServiceMap> {
 
 export interface BaseServices extends Record<string, unknown> {
   readonly identify: Identify;
-  readonly ping: Ping;
   readonly discovery: Discovery;
 }
 
@@ -52,7 +50,6 @@ export async function createHost<Services extends ServiceMap>(options: HostOptio
   const interfaces = listen.addresses.length > 0 ? listen.addresses : ['0.0.0.0'];
   const services: ServiceFactoryMap<BaseServices> = {
     identify: identify({ timeout: PATIENCE_MS }),
-    ping: ping(),
     discovery: discovery({ ...options.discovery, mesh, logger: logger.child({ actor: 'discovery' }) }),
   };
   const host = await createLibp2p({
