@@ -29,6 +29,7 @@ import { blobProvider } from './mesh/model-store/provider.ts';
 import { Replicator, REPLICATOR_DEFAULTS } from './mesh/model-store/replicator.ts';
 import { PeerActors } from './mesh/peer-actors.ts';
 import { PlanThread } from './mesh/plan-thread.ts';
+import { observeMean, toldLoad } from './core/schedule/load.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
 import { SpeedGauge } from './speed-gauge.ts';
@@ -246,9 +247,11 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   const macsPerSecond = await speed.start((faster) => membership.setLocal({ macsPerSecond: faster }));
   membership.setLocal({ state: 'alive', macsPerSecond, apiAddress: api.url, models: library.held() });
   let spread = '';
+  let asked = { requests: 0, atMs: SYSTEM_CLOCK.now() };
   const timer = setInterval(() => {
     const { load } = actors;
-    membership.setLocal({ queueDepth: load, activeRequests: actors.entry.load, models: library.held() });
+    asked = observeMean(asked, actors.entry.load, SYSTEM_CLOCK.now());
+    membership.setLocal({ queueDepth: load, activeRequests: toldLoad(asked), models: library.held() });
     const toSpread = JSON.stringify([library.known(), directory.available().map(({ peer }) => peer)]);
     if (toSpread !== spread) replicator.nudge();
     spread = toSpread;

@@ -214,7 +214,9 @@ export declare type Heartbeat = Message<"health.Heartbeat"> & {
   queueDepth: number;
 
   /**
-   * @generated from field: uint32 active_requests = 10;
+   * Requests that came in there and are under way, mean of the last seconds.
+   *
+   * @generated from field: double active_requests = 10;
    */
   activeRequests: number;
 
@@ -292,7 +294,7 @@ export declare type LoadOnly = Message<"health.LoadOnly"> & {
   queueDepth: number;
 
   /**
-   * @generated from field: uint32 active_requests = 5;
+   * @generated from field: double active_requests = 5;
    */
   activeRequests: number;
 

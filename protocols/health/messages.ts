@@ -71,7 +71,7 @@ function encodeTold(told: Told): WireToldInit {
     sequence: fields.uint32(told.sequence),
     profileSequence: fields.uint32(told.profileSequence),
     queueDepth: fields.uint32(load.queueDepth),
-    activeRequests: fields.uint32(load.activeRequests),
+    activeRequests: load.activeRequests,
     cpuPercent: load.cpuPercent,
     memoryBytes: fields.uint64(load.memoryBytes),
   };
@@ -90,7 +90,7 @@ const encodeHeartbeat = ({ apiAddress, ...heartbeat }: Heartbeat) => ({
   macsPerSecond: heartbeat.macsPerSecond,
   memoryBudgetBytes: fields.uint64(heartbeat.memoryBudgetBytes),
   queueDepth: fields.uint32(heartbeat.queueDepth),
-  activeRequests: fields.uint32(heartbeat.activeRequests),
+  activeRequests: heartbeat.activeRequests,
   ...(apiAddress === undefined ? {} : { apiAddress }),
   models: heartbeat.models.slice(0, MAX_MODELS).map(({ id, name, bytesHeld, bytesTotal }) => ({
     id: fields.fromHex(id),
@@ -178,7 +178,7 @@ function decodeTold(wire: WireTold): Told {
 
 const decodeLoad = ({ queueDepth, activeRequests, cpuPercent, memoryBytes }: WireLoad | WireHeartbeat) => ({
   queueDepth,
-  activeRequests,
+  activeRequests: fields.quantity(activeRequests, 'requests under way'),
   cpuPercent: fields.quantity(cpuPercent, 'CPU share'),
   memoryBytes: fields.safeInteger(memoryBytes, 'memory in use'),
 });

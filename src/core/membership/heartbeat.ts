@@ -11,6 +11,7 @@ export interface HeldModel {
 /** What changes from second to second. */
 export interface Load {
   readonly queueDepth: number;
+  /** Requests that came in there and are under way, mean of the last seconds. */
   readonly activeRequests: number;
   /** Share of all its cores in use, 0 to 100. */
   readonly cpuPercent: number;

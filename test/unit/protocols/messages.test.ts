@@ -96,7 +96,7 @@ const planMessage: fc.Arbitrary<PlanMessage> = fc.oneof(
   ),
 );
 
-const load = { queueDepth: uint32, activeRequests: uint32, cpuPercent: amount, memoryBytes: bytesCount };
+const load = { queueDepth: uint32, activeRequests: amount, cpuPercent: amount, memoryBytes: bytesCount };
 const heartbeat: fc.Arbitrary<Heartbeat> = fc.record(
   {
     ...load,
