@@ -63,10 +63,10 @@ export type Reason = 'was lost' | 'fell silent' | 'missed pieces' | { readonly m
 
 export type CourseStep = readonly [Course, Turn | undefined];
 
-/** Nothing heard for this long while some prepare: they are planned without. They say each second that they prepare. */
+/** Nothing heard for this long while some prepare: they are planned without. They say several times a second that they prepare. */
 export const PREPARE_SILENCE_MS = 15_000;
-/** The same while tiles run: whoever computes or sends says so each second, so all that are silent wait for a lost piece. */
-export const RUN_SILENCE_MS = 4_000;
+/** The same while tiles run: whoever computes or sends says so several times in it, so all that are silent wait for a lost piece. */
+export const RUN_SILENCE_MS = 1_500;
 
 /** @param isAwaited whether the inputs are held back until all are ready. */
 export function beginCourse(plan: Plan, self: PeerId, entry: PeerId, isAwaited: boolean, nowMs: number): Course {
