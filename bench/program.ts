@@ -22,6 +22,8 @@ import { measureCluster, type ClusterOptions } from './cluster/measure.ts';
 import { renderCluster } from './cluster/render.ts';
 import { inContext, type BenchContext } from './context.ts';
 import { MAX_BOARDS } from './emulation/network.ts';
+import { measureFidelity, type FidelityOptions, type FidelityResult } from './fidelity/measure.ts';
+import { renderFidelity } from './fidelity/render.ts';
 import { checkModelName } from './model.ts';
 import { measureKernels, type KernelsOptions } from './kernels/measure.ts';
 import { renderKernels } from './kernels/render.ts';
@@ -92,6 +94,22 @@ export function createBenchProgram(terminal: Terminal): Command {
     ],
     measureCluster,
     renderCluster,
+  );
+  add<FidelityOptions, FidelityResult>(
+    'fidelity',
+    'the simulator against emulated boards, for meshes of several sizes',
+    [
+      new Option('--peers <numbers>', 'sizes of meshes, with commas in between')
+        .argParser(parseCounts(MAX_BOARDS))
+        .default([1, 2, 4, 8, 16, 24]),
+      model(),
+      cpu(),
+      link(),
+      requests(12),
+      shape(),
+    ],
+    measureFidelity,
+    renderFidelity,
   );
   add<PairOptions, Awaited<ReturnType<typeof measurePair>>>(
     'pair',

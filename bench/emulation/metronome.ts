@@ -13,6 +13,8 @@ import { MeshError } from '../../src/core/errors.ts';
 const TICK = fileURLToPath(new URL('./metronome-tick.ts', import.meta.url));
 /** Above everything that is not real-time. */
 const PRIORITY = '10';
+/** What a share of a core is granted at a time, then. */
+export const GRANT_MS = 1;
 
 /** One for each core, until `cleanUp` ends them. @throws MeshError UNAVAILABLE where processes may not have such a priority. */
 export async function startMetronomes(cleanUp: AsyncDisposableStack): Promise<void> {
