@@ -29,11 +29,23 @@ export interface Verdict {
   readonly others: Latency | null;
   /** What was said about the first requests that were lost. */
   readonly reasons: readonly string[];
+  /** The requests that took longest, with what happened to them. */
+  readonly slowest: readonly SlowCall[];
+}
+
+export interface SlowCall {
+  readonly id: string;
+  readonly tookMs: number;
+  readonly tries: number;
+  readonly refusals: readonly string[];
+  /** Faults meanwhile, with when they began and ended after the request was sent. */
+  readonly faults: readonly string[];
 }
 
 /** A fault is still felt for so long after it has been undone. */
 const AFTERMATH_MS = 1_000;
 const SHOWN_REASONS = 10;
+const SHOWN_SLOW = 5;
 
 export function latencyOf(calls: readonly Call[]): Latency | null {
   const times = calls.flatMap(({ startMs, answers }) => (answers[0] === undefined ? [] : [answers[0].atMs - startMs]));
@@ -71,6 +83,27 @@ export function judge(
     askedAgain: calls.filter(({ tries }) => tries > 1).length,
     hit: Object.fromEntries(hit),
     others: latencyOf(calls.filter((call) => !incidents.some((incident) => isHitBy(call, incident)))),
+    slowest: slowest(calls, incidents),
     reasons: lost.slice(0, SHOWN_REASONS).map(({ id, refusals }) => `${id}: ${refusals.join('; ') || 'no word'}`),
   };
+}
+
+function slowest(calls: readonly Call[], incidents: readonly Incident[]): readonly SlowCall[] {
+  const tookMs = (call: Call): number => endOf(call) - call.startMs;
+  return calls
+    .filter(({ answers }) => answers.length > 0)
+    .toSorted((a, b) => tookMs(b) - tookMs(a))
+    .slice(0, SHOWN_SLOW)
+    .map((call) => ({
+      id: call.id,
+      tookMs: tookMs(call),
+      tries: call.tries,
+      refusals: call.refusals,
+      faults: incidents
+        .filter((incident) => isHitBy(call, incident))
+        .map(({ kind, boards, fromMs, toMs }) => {
+          const [from, to] = [fromMs - call.startMs, toMs - call.startMs].map(Math.round);
+          return `${kind} of ${boards.join(', ')} from ${from} to ${to} ms`;
+        }),
+    }));
 }

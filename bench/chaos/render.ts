@@ -19,6 +19,10 @@ export function renderChaos(terminal: Terminal, result: ChaosResult): string {
     ],
     ['one mesh again', `${formatMs(result.healedMs)} after the last fault`],
     ...verdict.reasons.map((reason) => ['lost', reason] as const),
+    ...verdict.slowest.map(
+      ({ tookMs, tries, faults: meanwhile }) =>
+        ['slow', `${formatMs(tookMs)}, ${tries} boards asked; ${meanwhile.join('; ') || 'no fault'}`] as const,
+    ),
     renderLoad(result.load),
   ];
   const heading = `${setting.model} on ${setting.peers} boards, ${total} faults in ${setting.minutes} minutes, ${verdict.requests} requests`;
