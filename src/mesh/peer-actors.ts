@@ -4,7 +4,7 @@ import type { Arithmetic } from '../core/graph/bind.ts';
 import type { PlanMessage } from '../../protocols/plan/messages.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Coordinator } from './coordinator.ts';
-import { Entry } from './entry.ts';
+import { Entry, type EntryLimits } from './entry.ts';
 import { EARLY_DEFAULTS, type EarlyLimits } from './early-pieces.ts';
 import { isAt, TO_ENTRY } from './piece-address.ts';
 import { PlanLedger } from './plan-ledger.ts';
@@ -24,14 +24,18 @@ export interface PeerActorsParts {
   readonly planner: Planner;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly maxRequests: number;
+  readonly limits: EntryLimits;
+  /** Memory for feature maps. */
+  readonly mapBytes: number;
   /** What is kept of pieces that come before their plan. */
   readonly earlyLimits?: EarlyLimits;
   readonly arithmetic: Arithmetic;
 }
 
-/** A coordinator's participants may each have a request of their own in hand. */
-const EXECUTIONS_PER_REQUEST = 4;
+/** Rendezvous hashing gives some peers more than their share to coordinate at times. */
+const COORDINATED_PER_PLACE = 4;
+/** A coordinator's participants may each have requests of their own in hand. */
+const EXECUTIONS_PER_PLACE = 64;
 
 export class PeerActors {
   readonly entry: Entry;
@@ -41,7 +45,7 @@ export class PeerActors {
   #stopListening = (): void => undefined;
 
   constructor(parts: PeerActorsParts) {
-    const { logger, plans, maxRequests, earlyLimits = EARLY_DEFAULTS } = parts;
+    const { logger, plans, limits, earlyLimits = EARLY_DEFAULTS } = parts;
     const preparation = new Preparation(parts.models, parts.planner, parts.arithmetic);
     const ledger = new PlanLedger();
     this.entry = new Entry({ ...parts, preparation, logger: logger.child({ actor: 'entry' }) });
@@ -49,6 +53,7 @@ export class PeerActors {
       ...parts,
       preparation,
       ledger,
+      maxRequests: limits.maxConcurrent * COORDINATED_PER_PLACE,
       logger: logger.child({ actor: 'coordinator' }),
     });
     this.worker = new Worker({
@@ -58,7 +63,7 @@ export class PeerActors {
       ledger,
       earlyLimits,
       logger: logger.child({ actor: 'worker' }),
-      maxExecutions: maxRequests * EXECUTIONS_PER_REQUEST,
+      maxExecutions: limits.maxConcurrent * EXECUTIONS_PER_PLACE,
     });
     this.#pieces = parts.pieces;
   }
@@ -80,6 +85,18 @@ export class PeerActors {
     this.worker.start();
     this.coordinator.start();
     this.entry.start();
+  }
+
+  /** Takes nothing new, but for what others sent before they heard of it. */
+  drain(): void {
+    this.entry.drain();
+    this.coordinator.drain();
+  }
+
+  /** Whether nothing is in hand. */
+  get isQuiet(): boolean {
+    const { entry, coordinator, worker } = this;
+    return entry.load + entry.waiting + coordinator.load + worker.load === 0;
   }
 
   stop(): void {

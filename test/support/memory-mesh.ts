@@ -13,6 +13,7 @@ import type { Arithmetic } from '../../src/core/graph/bind.ts';
 import type { Graph } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
+import type { ClientRequest, EntryLimits } from '../../src/mesh/entry.ts';
 import type { EntryResult } from '../../src/mesh/entry-desk.ts';
 import type { EarlyLimits } from '../../src/mesh/early-pieces.ts';
 import { PlanThread } from '../../src/mesh/plan-thread.ts';
@@ -37,6 +38,9 @@ export interface MemoryMeshOptions {
   /** Relative speeds; all equal when absent. */
   readonly speeds?: readonly number[];
   readonly earlyLimits?: EarlyLimits;
+  readonly limits?: Partial<EntryLimits>;
+  /** Memory of each peer for feature maps. */
+  readonly mapBytes?: number;
   /** Called with every piece before it is delivered; a test may take a peer away here, or throw. */
   readonly onPiece?: (from: PeerId, to: PeerId, piece: Piece) => void;
   /** Called with every message before it is delivered. What it returns is a delay in milliseconds. */
@@ -106,7 +110,8 @@ export class MemoryMesh {
       planner: this.#planner,
       clock: SYSTEM_CLOCK,
       logger: silentLogger(),
-      maxRequests: 16,
+      limits: { maxConcurrent: 16, maxQueued: 64, maxInputBytes: 1e9, ...this.#options.limits },
+      mapBytes: this.#options.mapBytes ?? 1e9,
       ...(earlyLimits === undefined ? {} : { earlyLimits }),
       arithmetic,
     });
@@ -187,7 +192,12 @@ export class MemoryMesh {
     });
   }
 
-  infer(entry: number, inputs: ReadonlyMap<string, Tensor>, parallelism: number): Promise<EntryResult> {
+  infer(
+    entry: number,
+    inputs: ReadonlyMap<string, Tensor>,
+    parallelism: number,
+    overrides: Partial<ClientRequest> = {},
+  ): Promise<EntryResult> {
     return this.peers[entry]!.actors.entry.infer({
       requestId: randomBytes(16).toString('hex') as RequestId,
       model: 'test',
@@ -196,6 +206,9 @@ export class MemoryMesh {
       parallelism,
       deadlineMs: 60_000,
       signal: new AbortController().signal,
+      client: 'test',
+      isNamed: false,
+      ...overrides,
     });
   }
 
