@@ -19,6 +19,7 @@ import { startApi } from './api/server.ts';
 import type { ResolvedConfig } from './config/load.ts';
 import { asPeerId } from './core/ids.ts';
 import { Directory } from './mesh/directory.ts';
+import { drain, QUIET_MS } from './mesh/drain.ts';
 import { createHost, startHost } from './mesh/host.ts';
 import { loadIdentity, lockFolder } from './mesh/identity.ts';
 import { Membership } from './mesh/membership.ts';
@@ -39,6 +40,11 @@ import { createPeerPort } from './peer-port.ts';
 export interface Peer extends PeerPort {
   /** `http://127.0.0.1:8470` */
   readonly apiUrl: string;
+  /**
+   * Takes nothing new and finishes what is in hand, until the deadline of the configuration. Resolves to whether all was
+   * finished. Call `stop` afterwards.
+   */
+  drain(): Promise<boolean>;
   /** Leaves the mesh, cancels what is under way and releases everything. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -55,6 +61,8 @@ interface Services extends Record<string, unknown> {
 
 /** Programs kept for later requests; sessions of plans that are not made again would pile up otherwise. */
 const MAX_SHELF_BYTES = 256 * 2 ** 20;
+/** The part of the memory that inputs of requests may take while they run or wait. */
+const INPUT_SHARE = 8;
 /** How often what this peer says of itself is brought up to date. */
 const LOAD_INTERVAL_MS = 500;
 
@@ -193,7 +201,12 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     planner,
     clock: SYSTEM_CLOCK,
     logger,
-    maxRequests: config.requests.maxQueued,
+    limits: {
+      maxConcurrent: config.requests.maxConcurrent,
+      maxQueued: config.requests.maxQueued,
+      maxInputBytes: memoryBudgetBytes / INPUT_SHARE,
+    },
+    mapBytes: memoryBudgetBytes / 2,
     arithmetic: config.kernel.arithmetic,
   });
   actors.start();
@@ -254,5 +267,18 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     spread = toSpread;
   }, LOAD_INTERVAL_MS);
   undo.add(() => clearInterval(timer));
-  return { ...port, apiUrl: api.url, stop: () => undo.run() };
+  const leave = async (): Promise<boolean> => {
+    logger.info({ requests: actors.entry.load + actors.entry.waiting }, 'draining');
+    const announce = (): void => {
+      actors.drain();
+      membership.setLocal({ state: 'draining' });
+    };
+    const isQuiet = (): boolean => actors.isQuiet && api.active === 0;
+    const settings = { quietMs: QUIET_MS, deadlineMs: config.requests.drainMs };
+    const isDone = await drain({ clock: SYSTEM_CLOCK, announce, isQuiet }, settings);
+    if (isDone) logger.info('drained');
+    else logger.warn({ drainMs: settings.deadlineMs }, 'not drained in time: what is left is handed over');
+    return isDone;
+  };
+  return { ...port, apiUrl: api.url, drain: leave, stop: () => undo.run() };
 }
