@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { ServiceFactoryMap } from 'libp2p';
 import { openKernel } from '../kernels/open.ts';
 import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
+import { answers, type AnswersService } from '../protocols/answers/service.ts';
 import { election, type ElectionService } from '../protocols/election/service.ts';
 import { lanes, type LaneChoice, type LanesService } from '../protocols/lane/service.ts';
 import { health, type HealthService } from '../protocols/health/service.ts';
@@ -56,6 +57,7 @@ interface Services extends Record<string, unknown> {
   readonly plan: PlanService;
   readonly pieces: PiecesService;
   readonly blobs: BlobsService;
+  readonly answers: AnswersService;
   readonly health: HealthService;
 }
 
@@ -85,6 +87,7 @@ function protocolServices({ dataPlane }: ResolvedConfig, logger: Logger): Servic
     plan: plan({ usesLanes }),
     pieces: pieces({ usesLanes }),
     blobs: blobs(),
+    answers: answers({ usesLanes }),
     health: health(),
   };
 }
@@ -196,6 +199,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     elections: services.election,
     plans: services.plan,
     pieces: services.pieces,
+    answers: services.answers,
     models: library,
     shelf: new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, memoryBudgetBytes / 2)),
     planner,
@@ -212,7 +216,8 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   actors.start();
   undo.add(() => actors.stop());
 
-  for (const service of [services.election, services.plan]) service.onMessage((from) => membership.heard(from));
+  for (const service of [services.election, services.plan, services.answers])
+    service.onMessage((from) => membership.heard(from));
   services.pieces.onPiece((from) => membership.heard(from));
   membership.start();
   await startHost(host, config);

@@ -5,6 +5,7 @@ import { MeshError } from '../core/errors.ts';
 import type { PeerId, RequestId } from '../core/ids.ts';
 import { AnswerMemory, tensorBytes } from './answer-memory.ts';
 import { EntryDesk, type EntryDeskParts, type EntryRequest, type EntryResult } from './entry-desk.ts';
+import { conflict, Recall, type RecallParts } from './recall.ts';
 import { SharedRuns } from './shared-runs.ts';
 import { Turnstile } from './turnstile.ts';
 
@@ -18,6 +19,7 @@ export interface EntryLimits {
 }
 
 export interface EntryParts extends EntryDeskParts {
+  readonly answers: RecallParts['answers'];
   readonly limits: EntryLimits;
 }
 
@@ -28,6 +30,9 @@ export interface ClientRequest extends EntryRequest {
   /** Whether the client chose the id, and so may ask again. */
   readonly isNamed: boolean;
 }
+
+/** More than one entry can use, so that the terms of the next entry to answer the same request come after them. */
+const TERMS_PER_GENERATION = 1024;
 
 /** What is asked, so that another question under the same id is noticed. */
 function questionOf({ modelId, inputs }: EntryRequest): string {
@@ -44,6 +49,7 @@ export class Entry {
   readonly #runs = new SharedRuns<EntryResult>();
   readonly #answers: AnswerMemory;
   readonly #turnstile: Turnstile;
+  readonly #recall: Recall;
   readonly #unsubscribe: (() => void)[] = [];
   #isDraining = false;
   #isStopped = false;
@@ -58,10 +64,12 @@ export class Entry {
       maxBytes: limits.maxInputBytes,
       places: () => this.#places(),
     });
+    this.#recall = new Recall(parts, (requestId, waitMs) => this.#ownAnswer(requestId, waitMs));
   }
 
   start(): void {
     const { elections, plans, members } = this.#parts;
+    this.#recall.start();
     this.#unsubscribe.push(
       elections.onMessage((from, message) => this.#desks.get(message.requestId)?.message(from, message)),
       plans.onMessage((from, message) => {
@@ -75,6 +83,7 @@ export class Entry {
   stop(): void {
     this.#isStopped = true;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#recall.stop();
     this.#each((desk) => desk.cancel());
   }
 
@@ -112,7 +121,8 @@ export class Entry {
   }
 
   /**
-   * Resolves with the answer. The same request id again brings the same answer, computed once, while it is remembered.
+   * Resolves with the answer. The same request id again, here or at another peer, brings the same answer, computed once, while
+   * it is remembered: see `Recall` for what is guaranteed when peers are lost.
    * @throws MeshError of any code; OVERLOADED when this peer has too much in hand, with `retryAfterMs` in its details;
    *   CONFLICT when the id stands for another question.
    */
@@ -125,17 +135,29 @@ export class Entry {
     if (remembered !== undefined) return remembered.result;
     if (this.#isStopped) throw stopping();
     return this.#runs.share(requestId, question, signal, async (shared) => {
-      const result = await this.#inTurn({ ...request, signal: shared });
+      const result = await this.#inTurn({ ...request, signal: shared }, question);
       if (isNamed) this.#answers.keep(requestId, { result, question });
       return result;
     });
   }
 
-  #inTurn(request: ClientRequest): Promise<EntryResult> {
-    const { client, model, deadlineMs, signal, inputs } = request;
+  /** What there is of a request here, for another peer. */
+  #ownAnswer(requestId: RequestId, waitMs: number): Promise<EntryResult> | undefined {
+    const remembered = this.#answers.get(requestId);
+    if (remembered !== undefined) return Promise.resolve(remembered.result);
+    return this.#runs.join(requestId, AbortSignal.timeout(waitMs));
+  }
+
+  #inTurn(request: ClientRequest, question: string): Promise<EntryResult> {
+    const { requestId, isNamed, client, model, deadlineMs, signal, inputs } = request;
+    const endMs = this.#parts.clock.now() + deadlineMs;
     const entrant = { client, model, deadlineMs, signal, bytes: tensorBytes(inputs) };
-    return this.#turnstile.pass(entrant, (waitedMs) =>
-      this.#answer({ ...request, deadlineMs: Math.max(1, deadlineMs - waitedMs) }),
+    const compute = (generation: number): Promise<EntryResult> => {
+      const leftMs = Math.max(1, endMs - this.#parts.clock.now());
+      return this.#answer({ ...request, deadlineMs: leftMs, termsBefore: (generation - 1) * TERMS_PER_GENERATION });
+    };
+    return this.#turnstile.pass(entrant, () =>
+      isNamed ? this.#recall.once(requestId, question, { endMs, signal }, compute) : compute(1),
     );
   }
 
@@ -161,6 +183,3 @@ export class Entry {
 }
 
 const stopping = (): MeshError => new MeshError('UNAVAILABLE', 'this peer is about to stop: ask another one');
-
-const conflict = (requestId: RequestId): MeshError =>
-  new MeshError('CONFLICT', `request ${requestId} asks something else than before: give each request an id of its own`);

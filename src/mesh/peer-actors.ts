@@ -1,4 +1,5 @@
 /** The three parts that every peer plays in requests, joined to one set of channels. */
+import type { AnswerMessage } from '../../protocols/answers/messages.ts';
 import type { ElectionMessage } from '../../protocols/election/messages.ts';
 import type { Arithmetic } from '../core/graph/bind.ts';
 import type { PlanMessage } from '../../protocols/plan/messages.ts';
@@ -19,6 +20,7 @@ export interface PeerActorsParts {
   readonly elections: MessageChannel<ElectionMessage>;
   readonly plans: MessageChannel<PlanMessage>;
   readonly pieces: PieceChannel;
+  readonly answers: MessageChannel<AnswerMessage>;
   readonly models: ModelAccess;
   readonly shelf: ProgramShelf;
   readonly planner: Planner;

@@ -35,7 +35,16 @@ export class SharedRuns<Result> {
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     signal.throwIfAborted();
-    const run = this.#runs.get(requestId) ?? this.#begin(requestId, question, work);
+    return this.#wait(requestId, this.#runs.get(requestId) ?? this.#begin(requestId, question, work), signal);
+  }
+
+  /** Joins the run of this id; undefined where there is none. @throws MeshError CANCELLED, and what the run throws. */
+  join(requestId: RequestId, signal: AbortSignal): Promise<Result> | undefined {
+    const run = this.#runs.get(requestId);
+    return run === undefined ? undefined : this.#wait(requestId, run, signal);
+  }
+
+  async #wait(requestId: RequestId, run: Run<Result>, signal: AbortSignal): Promise<Result> {
     run.sharers += 1;
     const left = Promise.withResolvers<never>();
     const leave = (): void => left.reject(toMeshError(signal.reason, 'CANCELLED'));

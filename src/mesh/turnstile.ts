@@ -86,7 +86,7 @@ export class Turnstile {
    * Runs `work` when it is this request's turn.
    * @throws MeshError OVERLOADED with `retryAfterMs` in its details, DEADLINE_EXCEEDED, CANCELLED; what `work` throws.
    */
-  async pass<Result>(entrant: Entrant, work: (waitedMs: number) => Promise<Result>): Promise<Result> {
+  async pass<Result>(entrant: Entrant, work: () => Promise<Result>): Promise<Result> {
     const { clock } = this.#parts;
     const { signal, model, client, bytes } = entrant;
     const arrivedMs = clock.now();
@@ -104,7 +104,7 @@ export class Turnstile {
       this.#step({ kind: 'arrived', applicant: { ticket, client, bytes, cost, deadlineMs } });
       await turn.promise;
       beganMs = clock.now();
-      const result = await work(beganMs - arrivedMs);
+      const result = await work();
       isAnswered = true;
       return result;
     } finally {

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Kernel } from '../../kernels/kernel.ts';
+import { answerCodec, type AnswerMessage } from '../../protocols/answers/messages.ts';
 import { electionCodec, type ElectionMessage } from '../../protocols/election/messages.ts';
 import type { Codec } from '../../protocols/codec.ts';
 import type { Piece } from '../../protocols/pieces/messages.ts';
@@ -45,6 +46,8 @@ export interface MemoryMeshOptions {
   readonly onPiece?: (from: PeerId, to: PeerId, piece: Piece) => void;
   /** Called with every message before it is delivered. What it returns is a delay in milliseconds. */
   readonly onMessage?: (from: PeerId, to: PeerId, message: ElectionMessage | PlanMessage) => number | undefined;
+  /** The same with messages about answers. */
+  readonly onAnswerMessage?: (from: PeerId, to: PeerId, message: AnswerMessage) => number | undefined;
 }
 
 export const MODEL_ID = 'a'.repeat(64) as ModelId;
@@ -102,9 +105,10 @@ export class MemoryMesh {
     };
     const actors = new PeerActors({
       members,
-      elections: this.#channel<ElectionMessage>('election', id, electionCodec),
-      plans: this.#channel<PlanMessage>('plan', id, planCodec),
+      elections: this.#channel<ElectionMessage>('election', id, electionCodec, this.#options.onMessage),
+      plans: this.#channel<PlanMessage>('plan', id, planCodec, this.#options.onMessage),
       pieces: this.#pieces(id),
+      answers: this.#channel<AnswerMessage>('answers', id, answerCodec, this.#options.onAnswerMessage),
       models,
       shelf: new ProgramShelf(kernel, 1e9),
       planner: this.#planner,
@@ -141,20 +145,15 @@ export class MemoryMesh {
     return Promise.resolve();
   }
 
-  #channel<Message extends ElectionMessage | PlanMessage>(
+  #channel<Message extends ElectionMessage | PlanMessage | AnswerMessage>(
     protocol: string,
     self: PeerId,
     codec: Codec<Message>,
+    delayOf: ((from: PeerId, to: PeerId, message: Message) => number | undefined) | undefined,
   ): MessageChannel<Message> {
     return {
       send: (to, message) =>
-        this.#deliver(
-          protocol,
-          self,
-          to,
-          () => codec.decode(codec.encode(message)),
-          this.#options.onMessage?.(self, to, message),
-        ),
+        this.#deliver(protocol, self, to, () => codec.decode(codec.encode(message)), delayOf?.(self, to, message)),
       onMessage: (listener) => this.#on(`${protocol}/${self}`, listener as Deliver),
     };
   }
