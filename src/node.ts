@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { ServiceFactoryMap } from 'libp2p';
 import { openKernel } from '../kernels/open.ts';
 import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
+import { answers, type AnswersService } from '../protocols/answers/service.ts';
 import { election, type ElectionService } from '../protocols/election/service.ts';
 import { lanes, type LaneChoice, type LanesService } from '../protocols/lane/service.ts';
 import { health, type HealthService } from '../protocols/health/service.ts';
@@ -19,6 +20,7 @@ import { startApi } from './api/server.ts';
 import type { ResolvedConfig } from './config/load.ts';
 import { asPeerId } from './core/ids.ts';
 import { Directory } from './mesh/directory.ts';
+import { drain, QUIET_MS } from './mesh/drain.ts';
 import { createHost, startHost } from './mesh/host.ts';
 import { loadIdentity, lockFolder } from './mesh/identity.ts';
 import { Membership } from './mesh/membership.ts';
@@ -40,6 +42,11 @@ import { createPeerPort } from './peer-port.ts';
 export interface Peer extends PeerPort {
   /** `http://127.0.0.1:8470` */
   readonly apiUrl: string;
+  /**
+   * Takes nothing new and finishes what is in hand, until the deadline of the configuration. Resolves to whether all was
+   * finished. Call `stop` afterwards.
+   */
+  drain(): Promise<boolean>;
   /** Leaves the mesh, cancels what is under way and releases everything. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -51,11 +58,14 @@ interface Services extends Record<string, unknown> {
   readonly plan: PlanService;
   readonly pieces: PiecesService;
   readonly blobs: BlobsService;
+  readonly answers: AnswersService;
   readonly health: HealthService;
 }
 
 /** Programs kept for later requests; sessions of plans that are not made again would pile up otherwise. */
 const MAX_SHELF_BYTES = 256 * 2 ** 20;
+/** The part of the memory that inputs of requests may take while they run or wait. */
+const INPUT_SHARE = 8;
 /** How often what this peer says of itself is brought up to date. */
 const LOAD_INTERVAL_MS = 500;
 
@@ -78,6 +88,7 @@ function protocolServices({ dataPlane }: ResolvedConfig, logger: Logger): Servic
     plan: plan({ usesLanes }),
     pieces: pieces({ usesLanes }),
     blobs: blobs(),
+    answers: answers({ usesLanes }),
     health: health(),
   };
 }
@@ -189,18 +200,25 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     elections: services.election,
     plans: services.plan,
     pieces: services.pieces,
+    answers: services.answers,
     models: library,
     shelf: new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, memoryBudgetBytes / 2)),
     planner,
     clock: SYSTEM_CLOCK,
     logger,
-    maxRequests: config.requests.maxQueued,
+    limits: {
+      maxConcurrent: config.requests.maxConcurrent,
+      maxQueued: config.requests.maxQueued,
+      maxInputBytes: memoryBudgetBytes / INPUT_SHARE,
+    },
+    mapBytes: memoryBudgetBytes / 2,
     arithmetic: config.kernel.arithmetic,
   });
   actors.start();
   undo.add(() => actors.stop());
 
-  for (const service of [services.election, services.plan]) service.onMessage((from) => membership.heard(from));
+  for (const service of [services.election, services.plan, services.answers])
+    service.onMessage((from) => membership.heard(from));
   services.pieces.onPiece((from) => membership.heard(from));
   membership.start();
   await startHost(host, config);
@@ -257,5 +275,18 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     spread = toSpread;
   }, LOAD_INTERVAL_MS);
   undo.add(() => clearInterval(timer));
-  return { ...port, apiUrl: api.url, stop: () => undo.run() };
+  const leave = async (): Promise<boolean> => {
+    logger.info({ requests: actors.entry.load + actors.entry.waiting }, 'draining');
+    const announce = (): void => {
+      actors.drain();
+      membership.setLocal({ state: 'draining' });
+    };
+    const isQuiet = (): boolean => actors.isQuiet && api.active === 0;
+    const settings = { quietMs: QUIET_MS, deadlineMs: config.requests.drainMs };
+    const isDone = await drain({ clock: SYSTEM_CLOCK, announce, isQuiet }, settings);
+    if (isDone) logger.info('drained');
+    else logger.warn({ drainMs: settings.deadlineMs }, 'not drained in time: what is left is handed over');
+    return isDone;
+  };
+  return { ...port, apiUrl: api.url, drain: leave, stop: () => undo.run() };
 }

@@ -98,11 +98,15 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
       return modelView(model);
     },
 
+    refusal: (client) => entry.refusal(client),
+
     async infer(request: InferRequest): Promise<InferResult> {
-      const { signal, onProgress } = request;
+      const { signal, onProgress, client = 'local' } = request;
       const { id } = await library.find(request.model, signal, onProgress);
       return entry.infer({
         requestId: request.requestId ?? newRequestId(),
+        isNamed: request.requestId !== undefined,
+        client,
         model: request.model,
         modelId: id,
         inputs: request.inputs,

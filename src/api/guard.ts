@@ -3,6 +3,7 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MeshError } from '../core/errors.ts';
+import type { PeerPort } from './port.ts';
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]', '::1']);
 
@@ -31,6 +32,16 @@ export function guardOrigin(app: FastifyInstance, boundHost: string): void {
     } else {
       done();
     }
+  });
+}
+
+/** Who a request counts for: requests of one address wait in one line. */
+export const clientOf = (request: FastifyRequest): string => request.ip;
+
+/** Refuses inference before a body is read where it would be refused afterwards. */
+export function guardPlaces(app: FastifyInstance, peer: PeerPort): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    done(request.method === 'POST' ? peer.refusal(clientOf(request)) : undefined);
   });
 }
 

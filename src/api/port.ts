@@ -2,6 +2,7 @@
  * What the HTTP API is handed: one peer, seen from outside. The composition root implements it; the API knows nothing
  * of meshes, kernels or sockets.
  */
+import type { MeshError } from '../core/errors.ts';
 import type { ValueInfo } from '../core/graph/graph.ts';
 import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
@@ -69,6 +70,8 @@ export interface ImportOptions {
 export interface InferRequest {
   /** Absent: the peer makes one. Sent again, it brings the same answer, computed once. */
   readonly requestId?: RequestId;
+  /** Who asks, so that clients are served alike; one and the same when absent. */
+  readonly client?: string;
   /** Name or id. */
   readonly model: string;
   readonly inputs: ReadonlyMap<string, Tensor>;
@@ -111,6 +114,8 @@ export interface PeerPort {
     onProgress: ProgressListener,
     signal: AbortSignal,
   ): Promise<ModelView>;
+  /** Why a request of this client would be refused now; undefined where it would be taken. */
+  refusal(client: string): MeshError | undefined;
   /** @throws MeshError of any code. */
   infer(request: InferRequest): Promise<InferResult>;
 }

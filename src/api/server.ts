@@ -30,6 +30,8 @@ export interface Api {
   readonly url: string;
   readonly host: string;
   readonly port: number;
+  /** Requests that have been read in part at least and not been answered in full; questions about the mesh do not count. */
+  readonly active: number;
   /** Cancels what is under way, waits for it for `limits.closeMs`, and stops listening. */
   close(): Promise<void>;
 }
@@ -38,6 +40,7 @@ export interface Api {
 export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api> {
   const closing = new AbortController();
   const app = buildApi(peer, options, closing.signal);
+  const active = countActive(app);
   try {
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {
@@ -51,6 +54,9 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
     url: `http://${host}:${port}`,
     host: options.host,
     port,
+    get active() {
+      return active.size;
+    },
     close: async () => {
       closing.abort(new MeshError('UNAVAILABLE', 'this peer is shutting down: ask another one'));
       const timer = setTimeout(() => app.server.closeAllConnections(), options.limits.closeMs);
@@ -61,6 +67,19 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
       }
     },
   };
+}
+
+/** The requests under way that are more than a question about the mesh. */
+function countActive(app: FastifyInstance): ReadonlySet<object> {
+  const active = new Set<object>();
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.method === 'POST') {
+      active.add(request);
+      reply.raw.once('close', () => active.delete(request));
+    }
+    done();
+  });
+  return active;
 }
 
 /** The server without a socket. */

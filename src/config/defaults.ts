@@ -39,7 +39,7 @@ export function defaultsFor(machine: Machine): MeshConfig {
     // The rest is for the program itself and for whatever else runs on the board.
     memory: Object.freeze({ budgetBytes: Math.floor(machine.memoryBytes / 2) }),
     models: Object.freeze({ copies: 5, diskBudgetBytes: 8 * GIB }),
-    requests: Object.freeze({ maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 }),
+    requests: Object.freeze({ maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000, drainMs: 30_000 }),
     log: Object.freeze({ level: 'info' }),
   } satisfies MeshConfig);
 }

@@ -54,12 +54,14 @@ export interface MeshConfig {
     readonly diskBudgetBytes: number;
   };
   readonly requests: {
-    /** Requests this peer coordinates at the same time. */
+    /** Requests that run at the same time, for each peer of the mesh. */
     readonly maxConcurrent: number;
     /** Requests that wait here; further ones are refused at once. */
     readonly maxQueued: number;
     /** For requests that name no deadline. */
     readonly defaultDeadlineMs: number;
+    /** How long a peer that is asked to stop finishes what it has in hand; the rest is handed over. */
+    readonly drainMs: number;
   };
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent' };
 }

@@ -60,6 +60,7 @@ const ENTRIES = {
       maxConcurrent: v.optional(integer(1, 1_000)),
       maxQueued: v.optional(integer(0, 100_000)),
       defaultDeadlineMs: v.optional(integer(1, 86_400_000)),
+      drainMs: v.optional(integer(0, 3_600_000)),
     }),
   ),
   log: v.optional(

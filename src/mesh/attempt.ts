@@ -37,6 +37,8 @@ export interface AttemptSetup {
   readonly prepared: PreparedPlan;
   /** Whether to hold the inputs back until all are ready, even where all are taken to be. */
   readonly mustWait: boolean;
+  /** When nobody wants the answer any more, on this peer's clock. */
+  readonly deadlineMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -51,10 +53,13 @@ export interface Stage {
 export class AttemptFailure extends Error {
   /** To be left out of the next attempt. */
   readonly without: readonly PeerId[];
+  /** Whether the same peers may carry it out a little later. */
+  readonly isBusy: boolean;
 
-  constructor(message: string, without: readonly PeerId[]) {
+  constructor(message: string, without: readonly PeerId[], isBusy: boolean) {
     super(message);
     this.without = without;
+    this.isBusy = isBusy;
   }
 }
 
@@ -87,6 +92,7 @@ export class Attempt {
       entry,
       signal,
       isAwaited: this.isAwaited,
+      remainingMs: () => Math.max(1, setup.deadlineMs - clock.now()),
       onUnreachable: (peer, { code }) => {
         this.#step({ kind: 'failed', peer, code, message: `${members.nameOf(peer)} cannot be reached` });
       },
@@ -206,7 +212,7 @@ export class Attempt {
         break;
       case 'replan': {
         const names = turn.without.map((peer) => members.nameOf(peer)).join(', ');
-        this.#outcome.reject(new AttemptFailure(explain(turn.reason, names), turn.without));
+        this.#outcome.reject(new AttemptFailure(explain(turn.reason, names), turn.without, turn.reason === 'is busy'));
         break;
       }
       case 'giveUp':
@@ -223,4 +229,6 @@ const explain = (reason: Reason, names: string): string =>
     ? reason.message
     : reason === 'missed pieces'
       ? 'pieces came before their plan and were not kept'
-      : `${names} ${reason}`;
+      : reason === 'is busy'
+        ? 'a participant has no memory left for it at the moment'
+        : `${names} ${reason}`;

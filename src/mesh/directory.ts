@@ -1,5 +1,6 @@
 /** The membership as the actors of a request see it: whom to give work, what they are called, when they are lost. */
 import type { ModelId, PeerId } from '../core/ids.ts';
+import type { ViewMember } from '../core/membership/view.ts';
 import type { Announcement } from './model-library.ts';
 import type { Membership } from './membership.ts';
 import type { MemberDirectory, MemberProfile } from './ports.ts';
@@ -16,7 +17,7 @@ export class Directory implements MemberDirectory {
   }
 
   available(): readonly MemberProfile[] {
-    return this.#membership.view().members.map(({ peer, heartbeat }) => ({
+    return this.#workers().map(({ peer, heartbeat }) => ({
       peer,
       name: heartbeat.name,
       macsPerSecond: Math.max(1, heartbeat.macsPerSecond),
@@ -25,6 +26,16 @@ export class Directory implements MemberDirectory {
       activeRequests: heartbeat.activeRequests,
       models: new Set<ModelId>(heartbeat.models.map(({ id }) => id)),
     }));
+  }
+
+  /** A peer that drains finishes its work alone where nobody else is left to do it. */
+  #workers(): readonly ViewMember[] {
+    const { members } = this.#membership.view();
+    if (members.length > 0) return members;
+    const [self] = this.#membership.members();
+    return self?.state === 'draining' && self.heartbeat !== null
+      ? [{ peer: self.peer, heartbeat: self.heartbeat }]
+      : [];
   }
 
   /** Models that the other members say they hold. */

@@ -78,6 +78,7 @@ export interface FakeOptions {
   readonly model?: FakeModel;
   readonly members?: readonly MemberView[];
   readonly isReady?: boolean;
+  readonly refusal?: (client: string) => MeshError | undefined;
   /** Runs before the answer; may throw or wait. */
   readonly beforeAnswer?: (request: InferRequest) => Promise<void>;
   readonly onImport?: (file: string) => void | Promise<void>;
@@ -121,6 +122,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
       onProgress('hashing', 1, 2);
       return view(given.name);
     },
+    refusal: (client) => options.refusal?.(client),
     infer: async (request) => {
       requests.push(request);
       known(request.model);

@@ -6,7 +6,7 @@ import { isRequestId } from '../../core/ids.ts';
 import type { Tensor } from '../../core/tensor/tensor.ts';
 import { fitInput } from '../../../models/tasks/tensors.ts';
 import { requestSignal } from '../cancellation.ts';
-import { guardMemory } from '../guard.ts';
+import { clientOf, guardMemory, guardPlaces } from '../guard.ts';
 import { DATATYPES, encodeInferReply, parseInferRequest } from '../open-inference.ts';
 import type { ModelView, PeerPort } from '../port.ts';
 import { defined, parseDeadlineMs, parseParallelism } from '../query.ts';
@@ -17,6 +17,7 @@ const HEADER_LENGTH = 'inference-header-content-length';
 // eslint-disable-next-line @typescript-eslint/require-await -- the framework's plugins are asynchronous
 export async function openInferenceRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
   const { peer, limits, closing } = context;
+  guardPlaces(app, peer);
   guardMemory(app, limits.bodyBytes, limits.bodyBytesInFlight);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: limits.bodyBytes }, (_request, body, done) =>
@@ -52,6 +53,7 @@ export async function openInferenceRoutes(app: FastifyInstance, context: RouteCo
     const result = await peer.infer({
       model,
       inputs: fitInputs(asked.inputs, declared),
+      client: clientOf(request),
       parallelism: parseParallelism(asked.parameters.parallelism),
       signal,
       // Ids such as "1" are common and name different requests of different clients: only long ones identify.

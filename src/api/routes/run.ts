@@ -7,7 +7,7 @@ import { sniff, type Payload, type PayloadKind } from '../../../models/tasks/pay
 import { postprocess, preprocess } from '../../../models/tasks/process.ts';
 import { requestSignal } from '../cancellation.ts';
 import { replyWithProgress } from '../event-stream.ts';
-import { guardMemory } from '../guard.ts';
+import { clientOf, guardMemory, guardPlaces } from '../guard.ts';
 import { OCR, runOcr } from '../ocr.ts';
 import { defined, parseDeadlineMs, parseParallelism, parseRequestId } from '../query.ts';
 import type { ModelParameters, RouteContext } from './context.ts';
@@ -21,6 +21,7 @@ interface RunRoute extends ModelParameters {
 // eslint-disable-next-line @typescript-eslint/require-await -- the framework's plugins are asynchronous
 export async function runRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
   const { peer, limits, closing, onError } = context;
+  guardPlaces(app, peer);
   guardMemory(app, limits.bodyBytes, limits.bodyBytesInFlight);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: limits.bodyBytes }, (_request, body, done) =>
@@ -32,6 +33,7 @@ export async function runRoutes(app: FastifyInstance, context: RouteContext): Pr
     const { model } = request.params;
     const { query } = request;
     const options = {
+      client: clientOf(request),
       parallelism: parseParallelism(query.parallelism),
       ...defined('requestId', parseRequestId(query.requestId)),
       ...defined('deadlineMs', parseDeadlineMs(query.deadlineMs)),

@@ -34,6 +34,8 @@ export interface RunningPeer {
   readonly self: PeerPort['self'];
   /** `http://127.0.0.1:8470` */
   readonly apiUrl: string;
+  /** Finishes what is in hand and takes nothing new; bounded in time. Resolves to whether all was finished. */
+  drain(): Promise<boolean>;
   /** Leaves the mesh and releases everything. */
   stop(): Promise<void>;
 }
@@ -63,6 +65,7 @@ export async function upCommand(terminal: Terminal, options: UpOptions, startPee
     terminal.out(`tilemesh peer ${clean(name)} ready: ${place}\n`);
   }
   await aborted(terminal.interrupted);
+  await peer.drain();
   await stopWithin(peer, STOP_MS);
 }
 

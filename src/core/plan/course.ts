@@ -59,7 +59,7 @@ export type Turn =
   | { readonly kind: 'giveUp'; readonly code: ErrorCode; readonly message: string };
 
 /** Why a plan cannot be carried out, for people. */
-export type Reason = 'was lost' | 'fell silent' | 'missed pieces' | { readonly message: string };
+export type Reason = 'was lost' | 'fell silent' | 'missed pieces' | 'is busy' | { readonly message: string };
 
 export type CourseStep = readonly [Course, Turn | undefined];
 
@@ -180,6 +180,10 @@ function blame(
 ): CourseStep {
   const { self, entry, participants } = course;
   const culprit = lostPeer === undefined || lostPeer === entry ? peer : lostPeer;
+  // Nobody is at fault: memory is given out whole, and whoever gets none asks again.
+  if (code === 'OVERLOADED' && lostPeer === undefined) {
+    return end(course, { kind: 'replan', without: [], reason: 'is busy' });
+  }
   // What this peer itself cannot do, no other plan of this peer can do either: another coordinator may.
   const isHopeless = code === 'STALE_TERM' || culprit === self || !participants.has(culprit);
   return end(

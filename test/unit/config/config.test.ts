@@ -151,7 +151,7 @@ describe('config', () => {
       'listen: { port: 0, addresses: [] }',
       "kernel: { name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0, arithmetic: 'exact' }",
       'models: { copies: 5, diskBudgetBytes: 8_589_934_592 }',
-      'requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 }',
+      'requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000, drainMs: 30_000 }',
       "log: { level: 'info' }",
     ]) {
       assert.ok(preset.includes(`// ${shown},`), shown);

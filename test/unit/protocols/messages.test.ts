@@ -6,6 +6,7 @@ import { asPeerId, type ModelId, type PlanDigest, type RequestId } from '../../.
 import { ELEMENT_BYTES, type DataType } from '../../../src/core/tensor/data-type.ts';
 import { requestCodec, responseCodec, type BlobRequest, type BlobResponse } from '../../../protocols/blobs/messages.ts';
 import type { Codec } from '../../../protocols/codec.ts';
+import { answerCodec, type AnswerMessage } from '../../../protocols/answers/messages.ts';
 import { electionCodec, type ElectionMessage } from '../../../protocols/election/messages.ts';
 import { MAX_FRAME_BYTES } from '../../../protocols/health/constants.ts';
 import { healthCodec, type HealthMessage } from '../../../protocols/health/messages.ts';
@@ -63,6 +64,28 @@ const electionMessage: fc.Arbitrary<ElectionMessage> = fc.oneof(
   fc.record({ ...election, kind: fc.constant('cancel' as const) }),
 );
 
+const answer = { requestId: election.requestId };
+const answerMessage: fc.Arbitrary<AnswerMessage> = fc.oneof(
+  fc.record(
+    { ...answer, kind: fc.constant('claim' as const), question: digest, insteadOf: peer, granted: uint32 },
+    { requiredKeys: ['requestId', 'kind', 'question', 'granted'] },
+  ),
+  fc.record(
+    { ...answer, kind: fc.constant('verdict' as const), owner: peer, generation: ordinal },
+    { requiredKeys: ['requestId', 'kind', 'generation'] },
+  ),
+  fc.record({ ...answer, kind: fc.constant('release' as const) }),
+  fc.record({ ...answer, kind: fc.constant('recall' as const), deadlineMs: uint32 }),
+  bytes.map((part) => ({
+    kind: 'part' as const,
+    requestId: '00112233445566778899aabbccddeeff' as RequestId,
+    total: part.byteLength + 7,
+    offset: 7,
+    bytes: part,
+  })),
+  fc.record({ ...answer, kind: fc.constant('absent' as const) }),
+);
+
 const plan = { ...election, attempt: ordinal };
 const planMessage: fc.Arbitrary<PlanMessage> = fc.oneof(
   fc.record(
@@ -74,8 +97,9 @@ const planMessage: fc.Arbitrary<PlanMessage> = fc.oneof(
       plan: bytes,
       entry: peer,
       isAwaited: fc.boolean(),
+      deadlineMs: uint32,
     },
-    { requiredKeys: ['requestId', 'term', 'attempt', 'kind', 'modelId', 'digest', 'entry', 'isAwaited'] },
+    { requiredKeys: ['requestId', 'term', 'attempt', 'kind', 'modelId', 'digest', 'entry', 'isAwaited', 'deadlineMs'] },
   ),
   fc.record({ ...plan, kind: fc.constant('ready' as const) }),
   fc.record({ ...plan, kind: fc.constant('refuse' as const), code, message: name }),
@@ -225,6 +249,7 @@ const MODEL_ID = 'ab'.repeat(32) as ModelId;
 
 describe('protocols/messages', () => {
   describeCodec('election', electionCodec, electionMessage);
+  describeCodec('answers', answerCodec, answerMessage);
   describeCodec('plan', planCodec, planMessage);
   describeCodec('health', healthCodec, healthMessage);
   describeCodec('blob requests', requestCodec, blobRequest);

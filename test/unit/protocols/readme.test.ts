@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import * as answers from '../../../protocols/answers/constants.ts';
 import * as blobs from '../../../protocols/blobs/constants.ts';
 import * as election from '../../../protocols/election/constants.ts';
 import * as lane from '../../../protocols/lane/constants.ts';
@@ -15,7 +16,7 @@ describe('protocols/README.md', () => {
       id,
       Number(limit),
     ]);
-    const constants = [election, plan, pieces, blobs, health, lane];
+    const constants = [election, plan, pieces, blobs, answers, health, lane];
     assert.deepEqual(
       rows,
       constants.map(({ PROTOCOL_ID, MAX_FRAME_BYTES }) => [PROTOCOL_ID, MAX_FRAME_BYTES]),
