@@ -51,8 +51,11 @@ export interface ModelView {
 }
 
 export interface ModelTask {
+  readonly id: ModelId;
+  readonly name: string;
   readonly task: TaskSpec;
   readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
   readonly weights: WeightOrigin;
 }
 

@@ -4,12 +4,19 @@ import { MeshError } from '../core/errors.ts';
 import { sendError, toApiError } from './error-reply.ts';
 import { guardOrigin } from './guard.ts';
 import type { ApiLimits } from './limits.ts';
+import { Repository } from './open-inference/repository.ts';
+import { InferenceService } from './open-inference/service.ts';
 import type { PeerPort } from './port.ts';
+import { classifyRoutes } from './routes/classify.ts';
 import type { RouteContext } from './routes/context.ts';
 import { importRoutes } from './routes/import.ts';
 import { meshRoutes } from './routes/mesh.ts';
 import { openInferenceRoutes } from './routes/open-inference.ts';
+import { repositoryRoutes } from './routes/repository.ts';
 import { runRoutes } from './routes/run.ts';
+import { servedPeer } from './served-peer.ts';
+import { Statistics } from './statistics.ts';
+import { traceRequests } from './trace-context.ts';
 
 const MAX_PARAMETER_LENGTH = 256;
 
@@ -65,12 +72,16 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
 
 /** The server without a socket. */
 function buildApi(peer: PeerPort, options: ApiOptions, closing: AbortSignal): FastifyInstance {
+  const statistics = new Statistics();
+  const served = servedPeer(peer, statistics);
+  const inference = new InferenceService(served, statistics, new Repository(peer, served, options.temporaryFolder));
   const app = fastify({
     logger: false,
     forceCloseConnections: 'idle',
     requestTimeout: options.limits.requestMs,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
   });
+  traceRequests(app);
   guardOrigin(app, options.host);
   app.setErrorHandler((error, _request, reply) => {
     const failure = toApiError(error);
@@ -81,13 +92,15 @@ function buildApi(peer: PeerPort, options: ApiOptions, closing: AbortSignal): Fa
     sendError(reply, new MeshError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.slice(0, 200)}`)),
   );
   const context: RouteContext = {
-    peer,
+    peer: served,
+    inference,
+    statistics,
     limits: options.limits,
     temporaryFolder: options.temporaryFolder,
     closing,
     onError: options.onError,
   };
-  for (const routes of [openInferenceRoutes, runRoutes, meshRoutes, importRoutes]) {
+  for (const routes of [openInferenceRoutes, repositoryRoutes, classifyRoutes, runRoutes, meshRoutes, importRoutes]) {
     app.register((scope) => routes(scope, context));
   }
   return app;
