@@ -39,6 +39,8 @@ import { createPeerPort } from './peer-port.ts';
 export interface Peer extends PeerPort {
   /** `http://127.0.0.1:8470` */
   readonly apiUrl: string;
+  /** Where the Open Inference Protocol is served over gRPC; absent where that is off. */
+  readonly grpcPort?: number;
   /** Leaves the mesh, cancels what is under way and releases everything. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -233,8 +235,11 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     defaultDeadlineMs: config.requests.defaultDeadlineMs,
     onModelsChanged: announce,
   });
+  const { grpcPort } = config.api;
   const api = await startApi(port, {
-    ...config.api,
+    host: config.api.host,
+    port: config.api.port,
+    ...(grpcPort === 'off' ? {} : { grpcPort }),
     temporaryFolder: join(config.data, 'uploads'),
     limits: API_LIMITS,
     onError: ({ code, message }) => logger.debug({ code }, message),
@@ -254,5 +259,10 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     spread = toSpread;
   }, LOAD_INTERVAL_MS);
   undo.add(() => clearInterval(timer));
-  return { ...port, apiUrl: api.url, stop: () => undo.run() };
+  return {
+    ...port,
+    apiUrl: api.url,
+    ...(api.grpcPort === undefined ? {} : { grpcPort: api.grpcPort }),
+    stop: () => undo.run(),
+  };
 }

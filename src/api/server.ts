@@ -2,11 +2,13 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { MeshError } from '../core/errors.ts';
 import { sendError, toApiError } from './error-reply.ts';
+import { startGrpc, type GrpcServer } from './grpc/server.ts';
 import { guardOrigin } from './guard.ts';
 import type { ApiLimits } from './limits.ts';
 import { Repository } from './open-inference/repository.ts';
 import { InferenceService } from './open-inference/service.ts';
 import type { PeerPort } from './port.ts';
+import { defined } from './query.ts';
 import { classifyRoutes } from './routes/classify.ts';
 import type { RouteContext } from './routes/context.ts';
 import { importRoutes } from './routes/import.ts';
@@ -25,6 +27,8 @@ export interface ApiOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Port of the gRPC form of the Open Inference Protocol, at the same host; 0: any free one. Absent: none. */
+  readonly grpcPort?: number;
   /** Folder for uploads, made when needed, on the disk the models are kept on. */
   readonly temporaryFolder: string;
   readonly limits: ApiLimits;
@@ -37,6 +41,7 @@ export interface Api {
   readonly url: string;
   readonly host: string;
   readonly port: number;
+  readonly grpcPort?: number;
   /** Cancels what is under way, waits for it for `limits.closeMs`, and stops listening. */
   close(): Promise<void>;
 }
@@ -44,13 +49,18 @@ export interface Api {
 /** @throws MeshError PORT_IN_USE, INVALID_CONFIG when the address is not one of this machine. */
 export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api> {
   const closing = new AbortController();
-  const app = buildApi(peer, options, closing.signal);
+  const context = contextOf(peer, options, closing.signal);
+  const app = buildApi(context, options);
   try {
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {
     await app.close();
     throw listenError(error, options);
   }
+  const grpc = await startGrpcIfWanted(context, options).catch(async (error: unknown) => {
+    await app.close();
+    throw error;
+  });
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
@@ -58,11 +68,12 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
     url: `http://${host}:${port}`,
     host: options.host,
     port,
+    ...defined('grpcPort', grpc?.port),
     close: async () => {
       closing.abort(new MeshError('UNAVAILABLE', 'this peer is shutting down: ask another one'));
       const timer = setTimeout(() => app.server.closeAllConnections(), options.limits.closeMs);
       try {
-        await app.close();
+        await Promise.all([app.close(), grpc?.close()]);
       } finally {
         clearTimeout(timer);
       }
@@ -70,11 +81,27 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
   };
 }
 
-/** The server without a socket. */
-function buildApi(peer: PeerPort, options: ApiOptions, closing: AbortSignal): FastifyInstance {
+function contextOf(peer: PeerPort, options: ApiOptions, closing: AbortSignal): RouteContext {
   const statistics = new Statistics();
   const served = servedPeer(peer, statistics);
-  const inference = new InferenceService(served, statistics, new Repository(peer, served, options.temporaryFolder));
+  return {
+    peer: served,
+    inference: new InferenceService(served, statistics, new Repository(peer, served, options.temporaryFolder)),
+    statistics,
+    limits: options.limits,
+    temporaryFolder: options.temporaryFolder,
+    closing,
+    onError: options.onError,
+  };
+}
+
+async function startGrpcIfWanted(context: RouteContext, options: ApiOptions): Promise<GrpcServer | undefined> {
+  const { host, grpcPort } = options;
+  return grpcPort === undefined ? undefined : startGrpc(context.inference, { ...context, host, port: grpcPort });
+}
+
+/** The server without a socket. */
+function buildApi(context: RouteContext, options: ApiOptions): FastifyInstance {
   const app = fastify({
     logger: false,
     forceCloseConnections: 'idle',
@@ -91,15 +118,6 @@ function buildApi(peer: PeerPort, options: ApiOptions, closing: AbortSignal): Fa
   app.setNotFoundHandler((request, reply) =>
     sendError(reply, new MeshError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.slice(0, 200)}`)),
   );
-  const context: RouteContext = {
-    peer: served,
-    inference,
-    statistics,
-    limits: options.limits,
-    temporaryFolder: options.temporaryFolder,
-    closing,
-    onError: options.onError,
-  };
   for (const routes of [openInferenceRoutes, repositoryRoutes, classifyRoutes, runRoutes, meshRoutes, importRoutes]) {
     app.register((scope) => routes(scope, context));
   }

@@ -19,7 +19,7 @@ export const DATATYPES = {
 } as const satisfies Record<DataType, string>;
 
 /** Integers that a JavaScript number carries exactly, by type. */
-export const INTEGER_RANGES: Readonly<Partial<Record<DataType, readonly [number, number]>>> = {
+const INTEGER_RANGES: Readonly<Partial<Record<DataType, readonly [number, number]>>> = {
   int8: [-128, 127],
   uint8: [0, 255],
   int16: [-32_768, 32_767],
@@ -35,3 +35,11 @@ export const BINARY_ONLY: readonly DataType[] = ['float16', 'bfloat16'];
 
 export const typeOf = (datatype: string): DataType | undefined =>
   (Object.keys(DATATYPES) as DataType[]).find((candidate) => DATATYPES[candidate] === datatype);
+
+/** Whether all are numbers that the type has. */
+export function isInRange(type: DataType, values: readonly number[]): boolean {
+  const range = INTEGER_RANGES[type];
+  if (range === undefined) return true;
+  const [least, most] = range;
+  return values.every((value) => Number.isInteger(value) && value >= least && value <= most);
+}

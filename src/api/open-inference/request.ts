@@ -6,9 +6,8 @@
  */
 import * as v from 'valibot';
 import { MeshError } from '../../core/errors.ts';
-import type { DataType } from '../../core/tensor/data-type.ts';
 import { byteLength, elementCount, fromNumbers } from '../../core/tensor/tensor.ts';
-import { BINARY_ONLY, INTEGER_RANGES, typeOf } from './datatypes.ts';
+import { BINARY_ONLY, isInRange, typeOf } from './datatypes.ts';
 import { parseJson } from './json.ts';
 import { wantedOutput, type Question } from './question.ts';
 import { byteStrings, type Value } from './values.ts';
@@ -114,20 +113,12 @@ function readValue(input: JsonInput, bytes: Uint8Array | undefined): Value {
   }
   if (BINARY_ONLY.includes(type)) throw invalid(`input "${input.name}": ${input.datatype} needs the binary extension`);
   const values = flatten(input, count, 'a number', numberOf);
-  assertInRange(input, type, values);
+  if (!isInRange(type, values)) throw invalid(`input "${input.name}" holds a value that is not an ${input.datatype}`);
   return fromNumbers(type, input.shape, values);
 }
 
 const numberOf = (item: unknown): number | undefined =>
   typeof item === 'number' ? item : typeof item === 'boolean' ? Number(item) : undefined;
-
-function assertInRange(input: JsonInput, type: DataType, values: readonly number[]): void {
-  const range = INTEGER_RANGES[type];
-  if (range === undefined) return;
-  const [least, most] = range;
-  if (values.every((value) => Number.isInteger(value) && value >= least && value <= most)) return;
-  throw invalid(`input "${input.name}" holds a value that is not an ${input.datatype}`);
-}
 
 /** Nested or flat lists, row-major; stops as soon as there are more than `count`. */
 function flatten<Element>(
