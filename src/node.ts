@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ServiceFactoryMap } from 'libp2p';
+import { Registry } from 'prom-client';
 import { openKernel } from '../kernels/open.ts';
 import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
 import { election, type ElectionService } from '../protocols/election/service.ts';
@@ -32,6 +33,7 @@ import { PlanThread } from './mesh/plan-thread.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
 import { SpeedGauge } from './speed-gauge.ts';
+import { libp2pMetrics } from './observability/libp2p-metrics.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createPeerPort } from './peer-port.ts';
 
@@ -138,12 +140,14 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   undo.add(() => kernel.close());
   const memoryBudgetBytes = Math.min(config.memory.budgetBytes, kernel.memoryBytes);
 
+  const registry = new Registry();
   const host = await createHost<Services>({
     privateKey,
     mesh: config.mesh,
     listen: config.listen,
     discovery: config.discovery,
     logger,
+    metrics: libp2pMetrics(registry),
     services: protocolServices(config, logger),
   });
   const { services } = host;
@@ -240,6 +244,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     host: config.api.host,
     port: config.api.port,
     ...(grpcPort === 'off' ? {} : { grpcPort }),
+    registry,
     temporaryFolder: join(config.data, 'uploads'),
     limits: API_LIMITS,
     onError: ({ code, message }) => logger.debug({ code }, message),

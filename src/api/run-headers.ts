@@ -1,6 +1,6 @@
 /** Who answered a request, and where its time went: as headers of HTTP, and as metadata of gRPC. */
 import type { RequestId } from '../core/ids.ts';
-import type { RunReport } from '../core/report.ts';
+import { tilesOf, type RunReport } from '../core/report.ts';
 import type { Timing } from './open-inference/service.ts';
 
 export interface Told {
@@ -22,5 +22,5 @@ export const runHeaders = ({ requestId, report, timing }: Told): Readonly<Record
   'tilemesh-entry': report.entry,
   'tilemesh-coordinator': report.coordinator,
   'tilemesh-attempts': String(report.attempts),
-  'tilemesh-tiles': String(report.blocks.reduce((sum, { parts }) => sum + parts.length, 0)),
+  'tilemesh-tiles': String(tilesOf(report)),
 });

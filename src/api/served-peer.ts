@@ -44,10 +44,9 @@ export function servedPeer(peer: PeerPort, statistics: Statistics): ServedPeer {
       const model = tasks.get(request.model);
       try {
         const result = await peer.infer(request);
-        const { modelId, elapsedMs } = result.report;
-        const queueMs = Math.max(0, performance.now() - startedAt - elapsedMs);
-        const execution = { samples: samplesIn(request, model), queueMs, inferMs: elapsedMs };
-        statistics.succeeded(modelId, model?.name ?? result.report.model, execution);
+        const { report } = result;
+        const queueMs = Math.max(0, performance.now() - startedAt - report.elapsedMs);
+        statistics.succeeded(model?.name ?? report.model, report, { samples: samplesIn(request, model), queueMs });
         return result;
       } catch (error) {
         if (model !== undefined) statistics.failed(model.id, model.name, performance.now() - startedAt);

@@ -1,10 +1,12 @@
 /** The HTTP server of a peer: the routes over one `PeerPort`, from listening to closing. */
 import fastify, { type FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
 import { MeshError } from '../core/errors.ts';
 import { sendError, toApiError } from './error-reply.ts';
 import { startGrpc, type GrpcServer } from './grpc/server.ts';
 import { guardOrigin } from './guard.ts';
 import type { ApiLimits } from './limits.ts';
+import { registerMetrics } from './metrics.ts';
 import { Repository } from './open-inference/repository.ts';
 import { InferenceService } from './open-inference/service.ts';
 import type { PeerPort } from './port.ts';
@@ -13,6 +15,7 @@ import { classifyRoutes } from './routes/classify.ts';
 import type { RouteContext } from './routes/context.ts';
 import { importRoutes } from './routes/import.ts';
 import { meshRoutes } from './routes/mesh.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { openInferenceRoutes } from './routes/open-inference.ts';
 import { repositoryRoutes } from './routes/repository.ts';
 import { runRoutes } from './routes/run.ts';
@@ -29,6 +32,8 @@ export interface ApiOptions {
   readonly port: number;
   /** Port of the gRPC form of the Open Inference Protocol, at the same host; 0: any free one. Absent: none. */
   readonly grpcPort?: number;
+  /** Where the metrics of this peer are kept; those of the API are added. */
+  readonly registry: Registry;
   /** Folder for uploads, made when needed, on the disk the models are kept on. */
   readonly temporaryFolder: string;
   readonly limits: ApiLimits;
@@ -84,10 +89,12 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
 function contextOf(peer: PeerPort, options: ApiOptions, closing: AbortSignal): RouteContext {
   const statistics = new Statistics();
   const served = servedPeer(peer, statistics);
+  registerMetrics(options.registry, peer, statistics);
   return {
     peer: served,
     inference: new InferenceService(served, statistics, new Repository(peer, served, options.temporaryFolder)),
     statistics,
+    registry: options.registry,
     limits: options.limits,
     temporaryFolder: options.temporaryFolder,
     closing,
@@ -118,7 +125,15 @@ function buildApi(context: RouteContext, options: ApiOptions): FastifyInstance {
   app.setNotFoundHandler((request, reply) =>
     sendError(reply, new MeshError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.slice(0, 200)}`)),
   );
-  for (const routes of [openInferenceRoutes, repositoryRoutes, classifyRoutes, runRoutes, meshRoutes, importRoutes]) {
+  for (const routes of [
+    openInferenceRoutes,
+    repositoryRoutes,
+    classifyRoutes,
+    runRoutes,
+    meshRoutes,
+    importRoutes,
+    metricsRoutes,
+  ]) {
     app.register((scope) => routes(scope, context));
   }
   return app;

@@ -3,6 +3,7 @@
  * read when somebody asks; what this peer computes for requests of other peers is not in them.
  */
 import type { ModelId } from '../core/ids.ts';
+import { tilesOf, type RunReport } from '../core/report.ts';
 
 /** How often, and for how long altogether. */
 export interface Spent {
@@ -48,10 +49,19 @@ export interface Execution {
   readonly samples: number;
   /** From the arrival at the mesh until work began. */
   readonly queueMs: number;
-  readonly inferMs: number;
+}
+
+/** Of all requests that were answered, over all models. */
+export interface Totals {
+  readonly tiles: number;
+  readonly attempts: number;
+  readonly lostPeers: number;
+  readonly bytesPeerToPeer: number;
+  readonly bytesThroughEntry: number;
 }
 
 export class Statistics {
+  readonly #totals = { tiles: 0, attempts: 0, lostPeers: 0, bytesPeerToPeer: 0, bytesThroughEntry: 0 };
   readonly #accounts = new Map<ModelId, Account>();
 
   /** In the order in which models were first asked for. */
@@ -59,12 +69,19 @@ export class Statistics {
     return [...this.#accounts.values()];
   }
 
+  /** The same object at each call: it grows. */
+  get totals(): Totals {
+    return this.#totals;
+  }
+
   of(id: ModelId, name: string): ModelStatistics {
     return this.#accounts.get(id) ?? open(id, name);
   }
 
-  succeeded(id: ModelId, name: string, { samples, queueMs, inferMs }: Execution): void {
-    const account = this.#account(id, name);
+  succeeded(name: string, report: RunReport, { samples, queueMs }: Execution): void {
+    const { elapsedMs: inferMs } = report;
+    const account = this.#account(report.modelId, name);
+    this.#addReport(report);
     account.lastInferenceMs = Date.now();
     account.inferences += samples;
     add(account.stages.success, queueMs + inferMs);
@@ -91,6 +108,15 @@ export class Statistics {
     add(stages.compute_input, inputMs);
     add(stages.compute_output, outputMs);
     stages.success.ns += Math.round((inputMs + outputMs) * NS_PER_MS);
+  }
+
+  #addReport(report: RunReport): void {
+    const totals = this.#totals;
+    totals.tiles += tilesOf(report);
+    totals.attempts += report.attempts;
+    totals.lostPeers += report.lostPeers.length;
+    totals.bytesPeerToPeer += report.bytesPeerToPeer;
+    totals.bytesThroughEntry += report.bytesThroughEntry;
   }
 
   #account(id: ModelId, name: string): Account {

@@ -48,3 +48,6 @@ export interface RunReport {
   /** Peers that were lost while the request ran. */
   readonly lostPeers: readonly PeerId[];
 }
+
+/** Number of tiles that were computed, by anybody. */
+export const tilesOf = ({ blocks }: RunReport): number => blocks.reduce((sum, { parts }) => sum + parts.length, 0);

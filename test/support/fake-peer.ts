@@ -2,6 +2,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
+import { Registry } from 'prom-client';
 import { API_LIMITS } from '../../src/api/limits.ts';
 import type { ImportOptions, InferRequest, MemberView, ModelView, PeerPort, WeightOrigin } from '../../src/api/port.ts';
 import { startApi, type Api, type ApiOptions } from '../../src/api/server.ts';
@@ -157,6 +158,7 @@ export const startFakeApi = (peer: PeerPort, overrides: Partial<ApiOptions> = {}
     port: 0,
     temporaryFolder: join(tmpdir(), `tilemesh-test-${process.pid}`),
     limits: API_LIMITS,
+    registry: new Registry(),
     onError: () => undefined,
     ...overrides,
   });

@@ -1,4 +1,5 @@
 /** What every group of routes is given. */
+import type { Registry } from 'prom-client';
 import type { MeshError } from '../../core/errors.ts';
 import type { ApiLimits } from '../limits.ts';
 import type { InferenceService } from '../open-inference/service.ts';
@@ -9,6 +10,7 @@ export interface RouteContext {
   readonly peer: PeerPort;
   readonly inference: InferenceService;
   readonly statistics: Statistics;
+  readonly registry: Registry;
   readonly limits: ApiLimits;
   /** Folder for uploads, on the disk the models are kept on. */
   readonly temporaryFolder: string;

@@ -100,7 +100,7 @@ describe('config', () => {
       memory: { budgetBytes: 2 ** 20 },
       log: { level: 'debug' },
     });
-    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 15);
+    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 16);
   });
 
   for (const [config, words] of [
