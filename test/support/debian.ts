@@ -20,15 +20,31 @@ const isThere = (file: string): Promise<boolean> =>
     () => false,
   );
 
-/** @param name of the folder that the packages share */
-export async function unpackDebian(name: string, packages: readonly string[]): Promise<Unpacked> {
+/** The packages that installing some would bring to this machine, themselves among them. */
+async function missingPackages(wanted: readonly string[]): Promise<string[]> {
+  const options = ['install', '--simulate', '--no-install-recommends', ...wanted];
+  const { stdout } = await run('apt-get', options, { timeout: PATIENCE_MS });
+  return [...stdout.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name!);
+}
+
+/**
+ * @param name of the folder that the packages share
+ * @param resolve what is downloaded for `wanted`: just that, or what it needs and is not here, too
+ */
+export async function unpackDebian(
+  name: string,
+  wanted: readonly string[],
+  resolve: 'alone' | 'with-dependencies',
+): Promise<Unpacked> {
   const folder = path.join(CACHE, name);
   if (await isThere(folder)) return { folder };
   await mkdir(CACHE, { recursive: true });
   const draft = await mkdtemp(path.join(CACHE, 'draft-'));
   try {
     const options = { cwd: draft, timeout: PATIENCE_MS };
-    await run('apt-get', ['download', ...packages], options);
+    const packages = resolve === 'alone' ? wanted : await missingPackages(wanted);
+    await mkdir(path.join(draft, 'root'));
+    if (packages.length > 0) await run('apt-get', ['download', ...packages], options);
     for (const file of await readdir(draft)) {
       if (file.endsWith('.deb')) await run('dpkg-deb', ['-x', file, 'root'], options);
     }
@@ -36,7 +52,7 @@ export async function unpackDebian(name: string, packages: readonly string[]): P
     return { folder };
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n', 1)[0]! : String(error);
-    return { missing: `${packages.join(', ')} cannot be had: ${reason}` };
+    return { missing: `${wanted.join(', ')} cannot be had: ${reason}` };
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
@@ -52,6 +68,6 @@ export async function debianProgram(
       return { folder, program: path.join(folder, program) };
     }
   }
-  const unpacked = await unpackDebian(fromPackage, [fromPackage]);
+  const unpacked = await unpackDebian(fromPackage, [fromPackage], 'alone');
   return 'missing' in unpacked ? unpacked : { ...unpacked, program: path.join(unpacked.folder, 'usr/bin', program) };
 }
