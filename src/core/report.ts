@@ -21,6 +21,7 @@ export interface BlockReport {
   readonly parts: readonly PartReport[];
 }
 
+/** One request from its arrival to its answer. */
 export interface RunReport {
   readonly model: string;
   readonly modelId: ModelId;
