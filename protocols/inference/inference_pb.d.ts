@@ -195,6 +195,13 @@ export declare type ModelMetadataResponse = Message<"inference.ModelMetadataResp
    * @generated from field: repeated inference.ModelMetadataResponse.TensorMetadata outputs = 5;
    */
   outputs: ModelMetadataResponse_TensorMetadata[];
+
+  /**
+   * description, task and weights (trained, seeded or imported).
+   *
+   * @generated from field: map<string, string> properties = 6;
+   */
+  properties: { [key: string]: string };
 };
 
 /**

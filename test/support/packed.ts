@@ -1,6 +1,6 @@
 /** The package as others get it: built, packed and unpacked into a folder of its own. */
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readdir, symlink } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
@@ -17,7 +17,7 @@ export interface Packed {
 export async function packInto(folder: string): Promise<Packed> {
   const source = path.join(folder, 'source');
   await mkdir(source);
-  const { files } = (await import(path.join(ROOT, 'package.json'), { with: { type: 'json' } })).default as {
+  const { files } = JSON.parse(await readFile(path.join(ROOT, 'package.json'), 'utf8')) as {
     readonly files: readonly string[];
   };
   const roots = new Set([

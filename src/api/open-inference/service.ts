@@ -41,6 +41,7 @@ export interface ModelMetadata {
   readonly platform: string;
   readonly inputs: readonly TensorMetadata[];
   readonly outputs: readonly TensorMetadata[];
+  readonly properties: Readonly<Record<'description' | 'task' | 'weights', string>>;
 }
 
 export interface Inference {
@@ -106,13 +107,14 @@ export class InferenceService {
 
   /** @throws MeshError MODEL_NOT_FOUND. */
   async modelMetadata(model: string, version?: string): Promise<ModelMetadata> {
-    const { name, id, inputs, outputs } = await findModel(this.#peer, model, version);
+    const { name, id, inputs, outputs, ...found } = await findModel(this.#peer, model, version);
     return {
       name,
       versions: [id],
       platform: PLATFORM,
       inputs: inputs.map(tensorMetadata),
       outputs: outputs.map(tensorMetadata),
+      properties: { description: found.description, task: found.task, weights: found.weights },
     };
   }
 

@@ -96,6 +96,7 @@ describe('Open Inference Protocol over gRPC, asked by grpc-js with proto-loader'
       platform: 'onnx_tilemesh',
       inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 4] }],
       outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 4] }],
+      properties: { description: 'doubles', task: 'tensors', weights: 'trained' },
     });
     await fails(status.NOT_FOUND, /no peer has a model/, 'ModelMetadata', { name: 'none' });
     await fails(status.NOT_FOUND, /no version "7"/, 'ModelReady', { name: 'double', version: '7' });

@@ -62,8 +62,8 @@ describe('The package', function () {
     const project = await app.convert();
     assert.ok(project !== undefined);
     // Comments of functions are those of their signatures.
-    const kinds = ReflectionKind.CallSignature | ReflectionKind.Interface | ReflectionKind.Class;
-    const all = project.getReflectionsByKind(kinds);
+    const kinds = [ReflectionKind.CallSignature, ReflectionKind.Interface, ReflectionKind.Class];
+    const all = kinds.flatMap((kind) => project.getReflectionsByKind(kind));
     assert.ok(all.length > 20);
     assert.deepEqual(
       all
