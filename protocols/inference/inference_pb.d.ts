@@ -5,7 +5,7 @@
 // The Open Inference Protocol over gRPC, as clients of other servers speak it: names and numbers are those of
 // https://github.com/open-inference/open-inference-protocol and of Triton's extensions of it.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
@@ -547,6 +547,138 @@ export declare type ModelStreamInferResponse = Message<"inference.ModelStreamInf
 export declare const ModelStreamInferResponseSchema: GenMessage<ModelStreamInferResponse>;
 
 /**
+ * @generated from message inference.ModelConfigRequest
+ */
+export declare type ModelConfigRequest = Message<"inference.ModelConfigRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message inference.ModelConfigRequest.
+ * Use `create(ModelConfigRequestSchema)` to create a new message.
+ */
+export declare const ModelConfigRequestSchema: GenMessage<ModelConfigRequest>;
+
+/**
+ * @generated from message inference.ModelConfigResponse
+ */
+export declare type ModelConfigResponse = Message<"inference.ModelConfigResponse"> & {
+  /**
+   * @generated from field: inference.ModelConfig config = 1;
+   */
+  config?: ModelConfig | undefined;
+};
+
+/**
+ * Describes the message inference.ModelConfigResponse.
+ * Use `create(ModelConfigResponseSchema)` to create a new message.
+ */
+export declare const ModelConfigResponseSchema: GenMessage<ModelConfigResponse>;
+
+/**
+ * @generated from message inference.ModelInput
+ */
+export declare type ModelInput = Message<"inference.ModelInput"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: inference.DataType data_type = 2;
+   */
+  dataType: DataType;
+
+  /**
+   * @generated from field: repeated int64 dims = 4;
+   */
+  dims: bigint[];
+};
+
+/**
+ * Describes the message inference.ModelInput.
+ * Use `create(ModelInputSchema)` to create a new message.
+ */
+export declare const ModelInputSchema: GenMessage<ModelInput>;
+
+/**
+ * @generated from message inference.ModelOutput
+ */
+export declare type ModelOutput = Message<"inference.ModelOutput"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: inference.DataType data_type = 2;
+   */
+  dataType: DataType;
+
+  /**
+   * @generated from field: repeated int64 dims = 3;
+   */
+  dims: bigint[];
+};
+
+/**
+ * Describes the message inference.ModelOutput.
+ * Use `create(ModelOutputSchema)` to create a new message.
+ */
+export declare const ModelOutputSchema: GenMessage<ModelOutput>;
+
+/**
+ * @generated from message inference.ModelConfig
+ */
+export declare type ModelConfig = Message<"inference.ModelConfig"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string platform = 2;
+   */
+  platform: string;
+
+  /**
+   * 0: the axis of samples, where there is one, is among the dims.
+   *
+   * @generated from field: int32 max_batch_size = 4;
+   */
+  maxBatchSize: number;
+
+  /**
+   * @generated from field: repeated inference.ModelInput input = 5;
+   */
+  input: ModelInput[];
+
+  /**
+   * @generated from field: repeated inference.ModelOutput output = 6;
+   */
+  output: ModelOutput[];
+
+  /**
+   * @generated from field: string backend = 17;
+   */
+  backend: string;
+};
+
+/**
+ * Describes the message inference.ModelConfig.
+ * Use `create(ModelConfigSchema)` to create a new message.
+ */
+export declare const ModelConfigSchema: GenMessage<ModelConfig>;
+
+/**
  * @generated from message inference.ModelStatisticsRequest
  */
 export declare type ModelStatisticsRequest = Message<"inference.ModelStatisticsRequest"> & {
@@ -923,6 +1055,91 @@ export declare type RepositoryModelUnloadResponse = Message<"inference.Repositor
 export declare const RepositoryModelUnloadResponseSchema: GenMessage<RepositoryModelUnloadResponse>;
 
 /**
+ * @generated from enum inference.DataType
+ */
+export enum DataType {
+  /**
+   * @generated from enum value: TYPE_INVALID = 0;
+   */
+  TYPE_INVALID = 0,
+
+  /**
+   * @generated from enum value: TYPE_BOOL = 1;
+   */
+  TYPE_BOOL = 1,
+
+  /**
+   * @generated from enum value: TYPE_UINT8 = 2;
+   */
+  TYPE_UINT8 = 2,
+
+  /**
+   * @generated from enum value: TYPE_UINT16 = 3;
+   */
+  TYPE_UINT16 = 3,
+
+  /**
+   * @generated from enum value: TYPE_UINT32 = 4;
+   */
+  TYPE_UINT32 = 4,
+
+  /**
+   * @generated from enum value: TYPE_UINT64 = 5;
+   */
+  TYPE_UINT64 = 5,
+
+  /**
+   * @generated from enum value: TYPE_INT8 = 6;
+   */
+  TYPE_INT8 = 6,
+
+  /**
+   * @generated from enum value: TYPE_INT16 = 7;
+   */
+  TYPE_INT16 = 7,
+
+  /**
+   * @generated from enum value: TYPE_INT32 = 8;
+   */
+  TYPE_INT32 = 8,
+
+  /**
+   * @generated from enum value: TYPE_INT64 = 9;
+   */
+  TYPE_INT64 = 9,
+
+  /**
+   * @generated from enum value: TYPE_FP16 = 10;
+   */
+  TYPE_FP16 = 10,
+
+  /**
+   * @generated from enum value: TYPE_FP32 = 11;
+   */
+  TYPE_FP32 = 11,
+
+  /**
+   * @generated from enum value: TYPE_FP64 = 12;
+   */
+  TYPE_FP64 = 12,
+
+  /**
+   * @generated from enum value: TYPE_STRING = 13;
+   */
+  TYPE_STRING = 13,
+
+  /**
+   * @generated from enum value: TYPE_BF16 = 14;
+   */
+  TYPE_BF16 = 14,
+}
+
+/**
+ * Describes the enum inference.DataType.
+ */
+export declare const DataTypeSchema: GenEnum<DataType>;
+
+/**
  * @generated from service inference.GRPCInferenceService
  */
 export declare const GRPCInferenceService: GenService<{
@@ -983,6 +1200,14 @@ export declare const GRPCInferenceService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof ModelInferRequestSchema;
     output: typeof ModelStreamInferResponseSchema;
+  },
+  /**
+   * @generated from rpc inference.GRPCInferenceService.ModelConfig
+   */
+  modelConfig: {
+    methodKind: "unary";
+    input: typeof ModelConfigRequestSchema;
+    output: typeof ModelConfigResponseSchema;
   },
   /**
    * @generated from rpc inference.GRPCInferenceService.ModelStatistics

@@ -4,11 +4,14 @@ import type { Metadata } from '@grpc/grpc-js';
 import { MeshError } from '../../core/errors.ts';
 import { isRequestId } from '../../core/ids.ts';
 import {
+  DataType,
+  type ModelConfigSchema,
   type ModelInferRequest,
   type ModelInferResponseSchema,
   type ModelStatisticsSchema,
   type RepositoryModelLoadRequest,
 } from '../../../protocols/inference/inference_pb.js';
+import type { ModelConfig, TensorConfig } from '../open-inference/model-config.ts';
 import { FILE_PARAMETER } from '../open-inference/repository.ts';
 import type { InferenceService, Reply, StatisticsEntry } from '../open-inference/service.ts';
 import { defined } from '../query.ts';
@@ -45,6 +48,24 @@ export async function infer(
   });
   return { reply, response: writeResponse(reply, request.id) };
 }
+
+const tensorMessage = ({ name, data_type, dims }: TensorConfig) => ({
+  name,
+  dataType: DataType[data_type as keyof typeof DataType],
+  dims: dims.map(BigInt),
+});
+
+export const configMessage = ({
+  max_batch_size: maxBatchSize,
+  input,
+  output,
+  ...config
+}: ModelConfig): MessageInitShape<typeof ModelConfigSchema> => ({
+  ...config,
+  maxBatchSize,
+  input: input.map(tensorMessage),
+  output: output.map(tensorMessage),
+});
 
 export function filesToLoad({ parameters }: RepositoryModelLoadRequest): ReadonlyMap<string, Uint8Array> {
   const files = Object.entries(parameters).filter(([name]) => FILE_PARAMETER.test(name));

@@ -12,12 +12,13 @@ import { MeshError } from '../../core/errors.ts';
 import * as wire from '../../../protocols/inference/inference_pb.js';
 import { toApiError } from '../error-reply.ts';
 import type { ApiLimits } from '../limits.ts';
+import { modelConfig } from '../open-inference/model-config.ts';
 import type { InferenceService } from '../open-inference/service.ts';
 import { runHeaders } from '../run-headers.ts';
 import { continueTrace, REQUEST_ID_HEADER } from '../trace-context.ts';
 import { callOf } from './call.ts';
 import { SERVICE } from './definition.ts';
-import { filesToLoad, infer, modelStatistics, type Call } from './methods.ts';
+import { configMessage, filesToLoad, infer, modelStatistics, type Call } from './methods.ts';
 import { serviceError } from './status.ts';
 import { streamInfer } from './stream.ts';
 
@@ -111,6 +112,9 @@ function implementation(service: InferenceService, options: GrpcOptions): Untype
       const tensors = (list: typeof inputs) => list.map((tensor) => ({ ...tensor, shape: tensor.shape.map(BigInt) }));
       return { ...metadata, versions: [...versions], inputs: tensors(inputs), outputs: tensors(outputs) };
     }),
+    modelConfig: unary(wire.ModelConfigResponseSchema, async ({ name, version }: wire.ModelConfigRequest) => ({
+      config: configMessage(modelConfig(await service.modelMetadata(name, version))),
+    })),
     modelInfer: unary(wire.ModelInferResponseSchema, async (request: wire.ModelInferRequest, call, raw) => {
       const { reply, response } = await infer(service, request, call);
       raw.sendMetadata(told(call.metadata, runHeaders(reply)));

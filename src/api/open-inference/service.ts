@@ -20,6 +20,7 @@ import type { Value } from './values.ts';
 export const EXTENSIONS = [
   'binary_tensor_data',
   'classification',
+  'model_configuration',
   'model_repository',
   'parameters',
   'statistics',

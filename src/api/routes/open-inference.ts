@@ -5,6 +5,7 @@ import { MeshError } from '../../core/errors.ts';
 import { isRequestId, type RequestId } from '../../core/ids.ts';
 import { acceptBodies } from '../body.ts';
 import { requestSignal } from '../cancellation.ts';
+import { modelConfig } from '../open-inference/model-config.ts';
 import { encodeInferReply, type HttpReply } from '../open-inference/reply.ts';
 import { parseInferRequest } from '../open-inference/request.ts';
 import { replyParameters } from '../open-inference/service.ts';
@@ -47,6 +48,11 @@ export async function openInferenceRoutes(app: FastifyInstance, context: RouteCo
 
   for (const path of versioned('')) {
     app.get<ModelRoute>(path, ({ params }) => inference.modelMetadata(params.model, params.version));
+  }
+  for (const path of versioned('/config')) {
+    app.get<ModelRoute>(path, async ({ params }) =>
+      modelConfig(await inference.modelMetadata(params.model, params.version)),
+    );
   }
   for (const path of versioned('/ready')) {
     app.get<ModelRoute>(path, async ({ params }, reply) => {

@@ -44,7 +44,13 @@ describe('Open Inference Protocol over gRPC, asked by grpc-js with proto-loader'
   let api: Api;
   let client: Client;
   before(async () => {
-    const definition = await load(PROTO, { keepCase: true, longs: Number, defaults: true, oneofs: true });
+    const definition = await load(PROTO, {
+      keepCase: true,
+      longs: Number,
+      enums: String,
+      defaults: true,
+      oneofs: true,
+    });
     const { inference } = loadPackageDefinition(definition) as unknown as { readonly inference: GrpcObject };
     Service = inference.GRPCInferenceService as ServiceClientConstructor;
   });
@@ -98,6 +104,9 @@ describe('Open Inference Protocol over gRPC, asked by grpc-js with proto-loader'
       outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 4] }],
       properties: { description: 'doubles', task: 'tensors', weights: 'trained' },
     });
+    const { config } = (await call('ModelConfig', { name: 'double' })).response as { config: Message };
+    assert.equal(config.backend, 'tilemesh');
+    assert.deepEqual(config.input, [{ name: 'x', data_type: 'TYPE_FP32', dims: [-1, 4] }]);
     await fails(status.NOT_FOUND, /no peer has a model/, 'ModelMetadata', { name: 'none' });
     await fails(status.NOT_FOUND, /no version "7"/, 'ModelReady', { name: 'double', version: '7' });
   });

@@ -65,6 +65,19 @@ describe('Open Inference Protocol over HTTP', () => {
     });
   });
 
+  it('tells the configuration of a model as Triton names it', async () => {
+    const { url } = await start();
+    const tensor = { data_type: 'TYPE_FP32', dims: [-1, 4] };
+    assert.deepEqual((await get(`${url}/v2/models/double/config`)).json(), {
+      name: 'double',
+      platform: 'onnx_tilemesh',
+      backend: 'tilemesh',
+      max_batch_size: 0,
+      input: [{ name: 'x', ...tensor }],
+      output: [{ name: 'y', ...tensor }],
+    });
+  });
+
   describe('bytes', () => {
     it('alone are the only input, and the answer is bytes', async () => {
       const { infer, peer } = await start();
