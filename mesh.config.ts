@@ -17,7 +17,7 @@ export default defineConfig({
   // data: '/var/lib/tilemesh',
 
   // The HTTP API answers this machine only; '0.0.0.0' opens it to the network. Nobody is asked for a password.
-  // api: { host: '127.0.0.1', port: 8470 },
+  // api: { host: '127.0.0.1', port: 8470, grpcPort: 'off' },
 
   // Where other peers connect. Port 0 takes any free one, which multicast makes known; give a fixed one where you list
   // addresses or where a firewall stands between boards.

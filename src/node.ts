@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ServiceFactoryMap } from 'libp2p';
+import { Registry } from 'prom-client';
 import { openKernel } from '../kernels/open.ts';
 import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
 import { answers, type AnswersService } from '../protocols/answers/service.ts';
@@ -35,6 +36,7 @@ import { observeMean, toldLoad } from './core/schedule/load.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
 import { SpeedGauge } from './speed-gauge.ts';
+import { libp2pMetrics } from './observability/libp2p-metrics.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createPeerPort } from './peer-port.ts';
 
@@ -47,6 +49,8 @@ export interface Peer extends PeerPort {
    * finished. Call `stop` afterwards.
    */
   drain(): Promise<boolean>;
+  /** Where the Open Inference Protocol is served over gRPC; absent where that is off. */
+  readonly grpcPort?: number;
   /** Leaves the mesh, cancels what is under way and releases everything. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -148,12 +152,14 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   undo.add(() => kernel.close());
   const memoryBudgetBytes = Math.min(config.memory.budgetBytes, kernel.memoryBytes);
 
+  const registry = new Registry();
   const host = await createHost<Services>({
     privateKey,
     mesh: config.mesh,
     listen: config.listen,
     discovery: config.discovery,
     logger,
+    metrics: libp2pMetrics(registry),
     services: protocolServices(config, logger),
   });
   const { services } = host;
@@ -252,8 +258,12 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     defaultDeadlineMs: config.requests.defaultDeadlineMs,
     onModelsChanged: announce,
   });
+  const { grpcPort } = config.api;
   const api = await startApi(port, {
-    ...config.api,
+    host: config.api.host,
+    port: config.api.port,
+    ...(grpcPort === 'off' ? {} : { grpcPort }),
+    registry,
     temporaryFolder: join(config.data, 'uploads'),
     limits: API_LIMITS,
     onError: ({ code, message }) => logger.debug({ code }, message),
@@ -288,5 +298,11 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     else logger.warn({ drainMs: settings.deadlineMs }, 'not drained in time: what is left is handed over');
     return isDone;
   };
-  return { ...port, apiUrl: api.url, drain: leave, stop: () => undo.run() };
+  return {
+    ...port,
+    apiUrl: api.url,
+    drain: leave,
+    ...(api.grpcPort === undefined ? {} : { grpcPort: api.grpcPort }),
+    stop: () => undo.run(),
+  };
 }

@@ -81,7 +81,8 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
 
     async taskOf(model: string): Promise<ModelTask> {
       const { id, manifest } = await library.find(model, AbortSignal.timeout(parts.defaultDeadlineMs));
-      return { task: manifest.task, inputs: store.graph(id).inputs, weights: manifest.weights };
+      const { inputs, outputs } = store.graph(id);
+      return { id, name: manifest.name, task: manifest.task, inputs, outputs, weights: manifest.weights };
     },
 
     async importOnnx(

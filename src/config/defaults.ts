@@ -31,7 +31,7 @@ export function defaultsFor(machine: Machine): MeshConfig {
     name,
     mesh: 'default',
     data: defaultDataFolder(machine, name),
-    api: Object.freeze({ host: '127.0.0.1', port: 8470 }),
+    api: Object.freeze({ host: '127.0.0.1', port: 8470, grpcPort: 'off' }),
     listen: Object.freeze({ port: 0, addresses: Object.freeze([]) }),
     dataPlane: Object.freeze({ carrier: 'auto', port: 0 }),
     discovery: Object.freeze({ mdns: true, bootstrap: Object.freeze([]) }),

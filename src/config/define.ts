@@ -8,7 +8,12 @@ export interface MeshConfig {
   /** Folder of this peer's identity and models. Each peer needs its own. */
   readonly data: string;
   /** Where the HTTP API listens. */
-  readonly api: { readonly host: string; readonly port: number };
+  readonly api: {
+    readonly host: string;
+    readonly port: number;
+    /** Port of the Open Inference Protocol over gRPC, at the same host; 0: any free one. */
+    readonly grpcPort: number | 'off';
+  };
   readonly listen: {
     /** TCP port for other peers; 0: any free one. */
     readonly port: number;

@@ -21,6 +21,7 @@ export const VARIABLES: Readonly<Record<string, (text: string) => unknown>> = Ob
   TILEMESH_MESH: (mesh: string) => ({ mesh }),
   TILEMESH_DATA: (data: string) => ({ data }),
   TILEMESH_API: (text: string) => ({ api: hostAndPort(text) }),
+  TILEMESH_GRPC_PORT: (text: string) => ({ api: { grpcPort: text === 'off' ? text : number(text) } }),
   TILEMESH_LISTEN: (text: string) => ({ listen: { port: number(text) } }),
   TILEMESH_DATA_PLANE: (carrier: string) => ({ dataPlane: { carrier } }),
   TILEMESH_BOOTSTRAP: (text: string) => ({ discovery: { bootstrap: list(text) } }),

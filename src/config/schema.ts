@@ -15,6 +15,10 @@ const section = <const Entries extends v.ObjectEntries>(entries: Entries) =>
 
 const bytes = integer(2 ** 20, Number.MAX_SAFE_INTEGER);
 const port = integer(0, 65_535);
+const portOrOff = v.custom<number | 'off'>(
+  (input) => input === 'off' || v.is(port, input),
+  'must be "off" or a port from 0 to 65535',
+);
 const text = (rule: string) => v.pipe(v.string(rule), v.minLength(1, rule));
 
 const ENTRIES = {
@@ -23,7 +27,13 @@ const ENTRIES = {
   ),
   mesh: v.optional(matching(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be 1 to 32 lower-case letters, digits or hyphens')),
   data: v.optional(text('must be the path of a folder')),
-  api: v.optional(section({ host: v.optional(text('must be a host name or an address')), port: v.optional(port) })),
+  api: v.optional(
+    section({
+      host: v.optional(text('must be a host name or an address')),
+      port: v.optional(port),
+      grpcPort: v.optional(portOrOff),
+    }),
+  ),
   listen: v.optional(
     section({
       port: v.optional(port),

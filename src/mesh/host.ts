@@ -5,7 +5,7 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify, type Identify } from '@libp2p/identify';
-import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface';
+import type { ComponentLogger, Libp2p, Metrics, PrivateKey, ServiceMap } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p';
 import { MeshError } from '../core/errors.ts';
@@ -25,6 +25,8 @@ export interface HostOptions<Services extends ServiceMap> {
   /** Protocol services, as factories. */
   readonly services: ServiceFactoryMap<Services>;
   readonly logger: Logger;
+  /** Where libp2p counts what it does; absent: nowhere. */
+  readonly metrics?: (components: { readonly logger: ComponentLogger }) => Metrics;
 }
 
 export interface BaseServices extends Record<string, unknown> {
@@ -55,6 +57,7 @@ export async function createHost<Services extends ServiceMap>(options: HostOptio
   const host = await createLibp2p({
     start: false,
     privateKey,
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     addresses: { listen: interfaces.map((address) => `/ip4/${address}/tcp/${listen.port}`) },
     transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
     connectionEncrypters: [noise()],

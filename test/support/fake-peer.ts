@@ -2,6 +2,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
+import { Registry } from 'prom-client';
 import { API_LIMITS } from '../../src/api/limits.ts';
 import type { ImportOptions, InferRequest, MemberView, ModelView, PeerPort, WeightOrigin } from '../../src/api/port.ts';
 import { startApi, type Api, type ApiOptions } from '../../src/api/server.ts';
@@ -10,6 +11,7 @@ import type { ValueInfo } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type RequestId } from '../../src/core/ids.ts';
 import type { RunReport } from '../../src/core/report.ts';
 import { fromFloat32, numberValues } from '../../src/core/tensor/tensor.ts';
+import { imagenetImage } from '../../models/tasks/image-spec.ts';
 import type { TaskSpec } from '../../models/tasks/task.ts';
 
 export const SELF = asPeerId('12D3KooWSelf');
@@ -24,6 +26,22 @@ export interface FakeModel {
 
 const VECTOR: ValueInfo = { name: 'x', type: 'float32', dims: ['batch', 4] };
 export const DOUBLING: FakeModel = { task: { kind: 'tensors' }, inputs: [VECTOR], weights: 'trained' };
+
+const SIDE = 8;
+/** Reads pictures of 8x8; what it answers has as many classes as such a picture has values. */
+export const PICTURES: FakeModel = {
+  task: {
+    kind: 'image-classification',
+    input: 'x',
+    output: 'y',
+    image: imagenetImage(SIDE),
+    labels: Array.from({ length: 3 * SIDE * SIDE }, (_, index) => `class ${index}`),
+    isSoftmaxed: false,
+    topK: 3,
+  },
+  inputs: [{ name: 'x', type: 'float32', dims: ['batch', 3, SIDE, SIDE] }],
+  weights: 'seeded',
+};
 
 export const report = (overrides: Partial<RunReport> = {}): RunReport => ({
   model: 'double',
@@ -102,7 +120,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
     holders: [SELF, OTHER],
   });
   const known = (name: string): void => {
-    if (name !== 'double') throw new MeshError('MODEL_NOT_FOUND', `no peer has a model "${name}"`);
+    if (name !== 'double' && name !== MODEL_ID) throw new MeshError('MODEL_NOT_FOUND', `no peer has a model "${name}"`);
   };
   return {
     requests,
@@ -114,7 +132,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
     // eslint-disable-next-line @typescript-eslint/require-await
     taskOf: async (name) => {
       known(name);
-      return model;
+      return { id: MODEL_ID, name: 'double', outputs: view('double').outputs, ...model };
     },
     importOnnx: async (file, given, onProgress) => {
       imports.push({ options: given, bytes: await readFile(file), file });
@@ -142,6 +160,7 @@ export const startFakeApi = (peer: PeerPort, overrides: Partial<ApiOptions> = {}
     port: 0,
     temporaryFolder: join(tmpdir(), `tilemesh-test-${process.pid}`),
     limits: API_LIMITS,
+    registry: new Registry(),
     onError: () => undefined,
     ...overrides,
   });

@@ -5,9 +5,10 @@ import type { Tensor } from '../../core/tensor/tensor.ts';
 import { writeNpy } from '../../../models/tasks/npy.ts';
 import { sniff, type Payload, type PayloadKind } from '../../../models/tasks/payload.ts';
 import { postprocess, preprocess } from '../../../models/tasks/process.ts';
+import { acceptBodies } from '../body.ts';
 import { requestSignal } from '../cancellation.ts';
 import { replyWithProgress } from '../event-stream.ts';
-import { clientOf, guardMemory, guardPlaces } from '../guard.ts';
+import { clientOf, guardPlaces } from '../guard.ts';
 import { OCR, runOcr } from '../ocr.ts';
 import { defined, parseDeadlineMs, parseParallelism, parseRequestId } from '../query.ts';
 import type { ModelParameters, RouteContext } from './context.ts';
@@ -22,11 +23,7 @@ interface RunRoute extends ModelParameters {
 export async function runRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
   const { peer, limits, closing, onError } = context;
   guardPlaces(app, peer);
-  guardMemory(app, limits.bodyBytes, limits.bodyBytesInFlight);
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: limits.bodyBytes }, (_request, body, done) =>
-    done(null, body),
-  );
+  acceptBodies(app, limits);
 
   app.post<RunRoute>('/tilemesh/v1/models/:model/run', async (request, reply) => {
     const signal = requestSignal(reply, closing);
