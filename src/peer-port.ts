@@ -24,6 +24,7 @@ export interface PeerPortParts {
   readonly library: ModelLibrary;
   readonly replicator: Replicator;
   readonly entry: Entry;
+  readonly insight: PeerPort['insight'];
   readonly defaultDeadlineMs: number;
   readonly onModelsChanged: () => void;
 }
@@ -52,6 +53,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
 
   return {
     self,
+    insight: parts.insight,
     ready: () => membership.stateOf(self.id) === 'alive',
     members: () =>
       membership.members().map(({ peer, heartbeat, rttMs, silentMs, ...status }): MemberView => ({

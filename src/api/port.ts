@@ -6,6 +6,7 @@ import type { ValueInfo } from '../core/graph/graph.ts';
 import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
 import type { Tensor } from '../core/tensor/tensor.ts';
+import type { Insight } from './insight.ts';
 import type { TaskKind, TaskSpec } from '../../models/tasks/task.ts';
 
 export type WeightOrigin = 'trained' | 'seeded' | 'imported';
@@ -95,6 +96,7 @@ export interface PeerPort {
     /** What computes: `onnxruntime`, `wasm` or `reference`. */
     readonly kernel: string;
   };
+  readonly insight: Insight;
   /** May take requests: joined, kernels up, not draining. */
   ready(): boolean;
   members(): readonly MemberView[];

@@ -7,6 +7,7 @@ import type { ApiLimits } from './limits.ts';
 import type { PeerPort } from './port.ts';
 import type { RouteContext } from './routes/context.ts';
 import { importRoutes } from './routes/import.ts';
+import { insightRoutes } from './routes/insight.ts';
 import { meshRoutes } from './routes/mesh.ts';
 import { openInferenceRoutes } from './routes/open-inference.ts';
 import { runRoutes } from './routes/run.ts';
@@ -87,7 +88,7 @@ function buildApi(peer: PeerPort, options: ApiOptions, closing: AbortSignal): Fa
     closing,
     onError: options.onError,
   };
-  for (const routes of [openInferenceRoutes, runRoutes, meshRoutes, importRoutes]) {
+  for (const routes of [openInferenceRoutes, runRoutes, meshRoutes, insightRoutes, importRoutes]) {
     app.register((scope) => routes(scope, context));
   }
   return app;

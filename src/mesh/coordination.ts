@@ -10,12 +10,14 @@ import type { PeerId } from '../core/ids.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Attempt, AttemptFailure, type AttemptParts, type Stage } from './attempt.ts';
 import type { EncodedPlan, Preparation, PreparedPlan } from './preparation.ts';
+import type { Recorder, Recording } from './recording.ts';
 import type { CoordinatorAccount } from './run-report.ts';
 
 export interface CoordinationParts extends AttemptParts {
   readonly preparation: Preparation;
   /** Requests that share the mesh, this one included. */
   readonly concurrency: () => number;
+  readonly records: Recorder;
   readonly logger: Logger;
 }
 
@@ -30,6 +32,7 @@ export class Coordination {
   readonly #signal: AbortSignal;
   readonly #excluded = new Set<PeerId>();
   readonly #lost = new Set<PeerId>();
+  readonly #recording: Recording;
   #attempt: Attempt | undefined;
 
   constructor(parts: CoordinationParts, request: Propose, entry: PeerId, signal: AbortSignal) {
@@ -37,6 +40,8 @@ export class Coordination {
     this.#request = request;
     this.#entry = entry;
     this.#signal = signal;
+    this.#recording = parts.records.of(request.requestId);
+    this.#recording.mark('coordinating', request, { peer: entry });
   }
 
   /** For the lease's renewals. */
@@ -60,8 +65,9 @@ export class Coordination {
         return await this.#try(number);
       } catch (error) {
         if (!(error instanceof AttemptFailure)) throw error;
-        const { requestId } = this.#request;
+        const { requestId, term } = this.#request;
         this.#parts.logger.info({ requestId, attempt: number }, `planning again: ${error.message}`);
+        this.#recording.mark('planning again', { term, attempt: number }, { text: error.message });
         for (const peer of error.without) this.#excluded.add(peer);
       }
     }
@@ -79,12 +85,14 @@ export class Coordination {
     this.#signal.throwIfAborted();
     const plannedMs = clock.now();
     const id = { requestId, term, attempt: number };
+    this.#recording.mark('planned', id, { digest: planned.encoded.digest });
     const setup = { id, modelId, entry: this.#entry, ...planned, mustWait: number > 1, signal: this.#signal };
     const attempt = new Attempt(this.#parts, setup);
     this.#attempt = attempt;
     try {
       const tiles = await attempt.run();
       const spent = { planMs: plannedMs - beganMs, runMs: clock.now() - plannedMs, isAwaited: attempt.isAwaited };
+      this.#recording.mark('all computed', id);
       logger.debug({ requestId, attempt: number, ...spent }, 'answered');
       return { attempts: number, lostPeers: [...this.#lost], tiles };
     } catch (error) {

@@ -2,6 +2,8 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
+import type { Insight } from '../../src/api/insight.ts';
+import { Journal } from '../../src/observability/journal.ts';
 import { API_LIMITS } from '../../src/api/limits.ts';
 import type { ImportOptions, InferRequest, MemberView, ModelView, PeerPort, WeightOrigin } from '../../src/api/port.ts';
 import { startApi, type Api, type ApiOptions } from '../../src/api/server.ts';
@@ -75,6 +77,7 @@ export interface FakePeer extends PeerPort {
 }
 
 export interface FakeOptions {
+  readonly insight?: Partial<Insight>;
   readonly model?: FakeModel;
   readonly members?: readonly MemberView[];
   readonly isReady?: boolean;
@@ -107,6 +110,15 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
     requests,
     imports,
     self: { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0', kernel: 'wasm' },
+    insight: {
+      requests: () => Promise.resolve([]),
+      trace: (requestId) => Promise.reject(new MeshError('NOT_FOUND', `no peer remembers request ${requestId}`)),
+      cards: () => Promise.resolve([]),
+      ping: () => Promise.resolve([1.5]),
+      events: new Journal(16),
+      logs: new Journal(16),
+      ...options.insight,
+    },
     ready: () => options.isReady ?? true,
     members: () => options.members ?? [member()],
     models: () => Promise.resolve([view('double')]),
