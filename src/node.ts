@@ -236,7 +236,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
       self: directory.self,
       store,
       fetcher,
-      models: () => library.known(),
+      models: () => library.wanted(),
       members: () => directory.available().map(({ peer }) => peer),
       isIdle: () => actors.load === 0,
       onFailure: (model, { code, message }) => logger.debug({ model, code }, message),
@@ -280,6 +280,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
       logs,
     },
     defaultDeadlineMs: config.requests.defaultDeadlineMs,
+    isBusy: () => actors.load > 0 || actors.entry.load > 0 || actors.coordinator.load > 0,
     onModelsChanged: announce,
   });
   const api = await startApi(port, {

@@ -87,6 +87,14 @@ export interface InferResult {
   readonly report: RunReport;
 }
 
+export interface RemovedModel {
+  readonly id: ModelId;
+  readonly name: string;
+  readonly bytesFreed: number;
+  /** Other members that hold some of it. */
+  readonly otherHolders: number;
+}
+
 export interface PeerPort {
   readonly self: {
     readonly id: PeerId;
@@ -113,6 +121,10 @@ export interface PeerPort {
     onProgress: ProgressListener,
     signal: AbortSignal,
   ): Promise<ModelView>;
+  /** Fetches all weights of a model to this peer's disk. @throws MeshError MODEL_NOT_FOUND, STORAGE_FAILED, CANCELLED. */
+  pull(model: string, onProgress: ProgressListener, signal: AbortSignal): Promise<ModelView>;
+  /** Deletes a model from this peer's disk. @throws MeshError MODEL_NOT_FOUND, CONFLICT while it is in use, STORAGE_FAILED. */
+  remove(model: string): Promise<RemovedModel>;
   /** @throws MeshError of any code. */
   infer(request: InferRequest): Promise<InferResult>;
 }

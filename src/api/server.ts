@@ -9,6 +9,7 @@ import type { RouteContext } from './routes/context.ts';
 import { importRoutes } from './routes/import.ts';
 import { insightRoutes } from './routes/insight.ts';
 import { meshRoutes } from './routes/mesh.ts';
+import { modelRoutes } from './routes/models.ts';
 import { openInferenceRoutes } from './routes/open-inference.ts';
 import { runRoutes } from './routes/run.ts';
 
@@ -88,7 +89,7 @@ function buildApi(peer: PeerPort, options: ApiOptions, closing: AbortSignal): Fa
     closing,
     onError: options.onError,
   };
-  for (const routes of [openInferenceRoutes, runRoutes, meshRoutes, insightRoutes, importRoutes]) {
+  for (const routes of [openInferenceRoutes, runRoutes, meshRoutes, insightRoutes, modelRoutes, importRoutes]) {
     app.register((scope) => routes(scope, context));
   }
   return app;

@@ -133,23 +133,23 @@ const CARD = v.object({
 
 export const encodeDocument = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
-/** What was sent, as text and numbers that fit; text of any characters. @throws MeshError INVALID_MESSAGE. */
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the schema vouches for the type
-const reader =
-  <Document>(schema: v.GenericSchema, what: string) =>
-  (bytes: Uint8Array): Document => {
-    let value: unknown;
-    try {
-      value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    } catch (cause) {
-      throw new MeshError('INVALID_MESSAGE', `${what} is not JSON`, { cause });
-    }
-    const { success, output, issues } = v.safeParse(schema, value);
-    if (success) return output as Document;
-    throw new MeshError('INVALID_MESSAGE', `${what} cannot be read at ${v.getDotPath(issues[0]) ?? 'its top'}`);
-  };
+/** What was sent, if its texts and numbers fit; texts may hold any characters. @throws MeshError INVALID_MESSAGE. */
+function read(schema: v.GenericSchema, what: string, bytes: Uint8Array): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new MeshError('INVALID_MESSAGE', `${what} is not JSON`, { cause });
+  }
+  const { success, output, issues } = v.safeParse(schema, value);
+  if (success) return output;
+  throw new MeshError('INVALID_MESSAGE', `${what} cannot be read at ${v.getDotPath(issues[0]) ?? 'its top'}`);
+}
 
-export const readAccount = reader<RequestAccount>(ACCOUNT, 'the account of a request');
-export const readOutline = reader<PlanOutline>(OUTLINE, 'the outline of a plan');
-export const readSummaries = reader<readonly RequestSummary[]>(SUMMARIES, 'a list of requests');
-export const readCard = reader<PeerCard>(CARD, 'the card of a peer');
+export const readAccount = (bytes: Uint8Array): RequestAccount =>
+  read(ACCOUNT, 'the account of a request', bytes) as RequestAccount;
+export const readOutline = (bytes: Uint8Array): PlanOutline =>
+  read(OUTLINE, 'the outline of a plan', bytes) as PlanOutline;
+export const readSummaries = (bytes: Uint8Array): readonly RequestSummary[] =>
+  read(SUMMARIES, 'a list of requests', bytes) as readonly RequestSummary[];
+export const readCard = (bytes: Uint8Array): PeerCard => read(CARD, 'the card of a peer', bytes) as PeerCard;

@@ -30,12 +30,14 @@ export interface LibraryParts {
 
 /** How many models' holders are remembered beside what heartbeats say. */
 const NOTED_MODELS = 256;
+const MAX_FORGOTTEN = 1024;
 
 export type OnProgress = (stage: string, completed: number, total: number) => void;
 
 export class ModelLibrary implements ModelAccess {
   readonly #parts: LibraryParts;
   readonly #noted = new RecentMap<ModelId, ReadonlySet<PeerId>>(NOTED_MODELS);
+  readonly #forgotten = new Set<ModelId>();
   readonly #zooImports = new Map<string, Promise<StoredModel>>();
 
   constructor(parts: LibraryParts) {
@@ -56,6 +58,18 @@ export class ModelLibrary implements ModelAccess {
   known(): ModelId[] {
     const ids = [...this.held(), ...this.#parts.announcements()].map(({ id }) => id);
     return [...new Set(ids)].sort();
+  }
+
+  /** Models of which this peer keeps its share: all but those that were removed here and not asked for since. */
+  wanted(): ModelId[] {
+    const { store } = this.#parts;
+    return this.known().filter((id) => !this.#forgotten.has(id) || store.has(id));
+  }
+
+  /** The model is to be removed here: it is not fetched again until somebody asks for it. */
+  forget(id: ModelId): void {
+    this.#forgotten.add(id);
+    if (this.#forgotten.size > MAX_FORGOTTEN) this.#forgotten.delete(this.#forgotten.values().next().value!);
   }
 
   noteHolder(id: ModelId, peer: PeerId): void {

@@ -133,6 +133,17 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
       onProgress('hashing', 1, 2);
       return view(given.name);
     },
+    // eslint-disable-next-line @typescript-eslint/require-await
+    pull: async (name, onProgress) => {
+      known(name);
+      onProgress('fetching weights', 1, 2);
+      return view(name);
+    },
+    // eslint-disable-next-line @typescript-eslint/require-await
+    remove: async (name) => {
+      known(name);
+      return { id: MODEL_ID, name, bytesFreed: 500, otherHolders: 1 };
+    },
     infer: async (request) => {
       requests.push(request);
       known(request.model);
