@@ -27,7 +27,7 @@ const KIND_WIDTH = 16;
 
 /** Local time of day. */
 export const timeOfDay = (unixMs: number): string =>
-  new Date(unixMs).toLocaleTimeString('en-GB', { hour12: false, fractionalSecondDigits: 3 });
+  `${new Date(unixMs).toLocaleTimeString('en-GB')}.${String(Math.floor(unixMs % 1000)).padStart(3, '0')}`;
 
 export function renderEvent(terminal: Terminal, event: ShownEvent): string {
   const { unixMs, kind, peer, name, requestId, text } = event;
