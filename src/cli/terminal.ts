@@ -46,7 +46,8 @@ export function processTerminal(interrupted: AbortSignal): Terminal {
 function processScreen(): Screen {
   const { stdin, stdout } = process;
   return {
-    size: () => ({ columns: stdout.columns, rows: stdout.rows }),
+    // A terminal that does not know its size has none.
+    size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
     onKey: (listener) => {
       const hear = (bytes: Buffer): void => listener(bytes.toString());
       stdin.setRawMode(true).resume().on('data', hear);

@@ -97,7 +97,7 @@ function draw(terminal: Terminal, screen: Screen, text: string): void {
     .split('\n')
     .slice(0, rows - 1)
     .map((line) => `${fitting(line, columns)}${CLEAR_LINE}`);
-  terminal.out(`${HOME}${lines.join('\r\n')}${CLEAR_BELOW}`);
+  terminal.out(`${HOME}${lines.join('\n')}${CLEAR_BELOW}`);
 }
 
 // eslint-disable-next-line no-control-regex -- colours begin with a control character
