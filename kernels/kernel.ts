@@ -19,6 +19,8 @@ export interface KernelRun {
   readonly outputs: ReadonlyMap<string, Tensor>;
   /** Time spent executing, without queueing, in milliseconds. */
   readonly computeMs: number;
+  /** Which of the threads ran it, counted from 0; absent where there is one. */
+  readonly lane?: number;
 }
 
 export interface Kernel {

@@ -12,17 +12,21 @@ import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
 import { answers, type AnswersService } from '../protocols/answers/service.ts';
 import { election, type ElectionService } from '../protocols/election/service.ts';
 import { lanes, type LaneChoice, type LanesService } from '../protocols/lane/service.ts';
+import { inspect, type InspectService } from '../protocols/inspect/service.ts';
 import { health, type HealthService } from '../protocols/health/service.ts';
 import { pieces, type PiecesService } from '../protocols/pieces/service.ts';
 import { plan, type PlanService } from '../protocols/plan/service.ts';
 import { API_LIMITS } from './api/limits.ts';
+import type { MeshEvent } from './api/insight.ts';
 import type { PeerPort } from './api/port.ts';
 import { startApi } from './api/server.ts';
 import type { ResolvedConfig } from './config/load.ts';
 import { asPeerId } from './core/ids.ts';
+import type { MemberState } from './core/membership/member.ts';
 import { Directory } from './mesh/directory.ts';
 import { drain, QUIET_MS } from './mesh/drain.ts';
 import { createHost, startHost } from './mesh/host.ts';
+import { Inspector } from './mesh/inspector.ts';
 import { loadIdentity, lockFolder } from './mesh/identity.ts';
 import { Membership } from './mesh/membership.ts';
 import { ModelLibrary } from './mesh/model-library.ts';
@@ -34,10 +38,14 @@ import { PeerActors } from './mesh/peer-actors.ts';
 import { PlanThread } from './mesh/plan-thread.ts';
 import { observeMean, toldLoad } from './core/schedule/load.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
+import { RoundTripHistory } from './mesh/round-trip-history.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
 import { SpeedGauge } from './speed-gauge.ts';
 import { libp2pMetrics } from './observability/libp2p-metrics.ts';
-import { createLogger, type Logger } from './observability/logger.ts';
+import { Journal } from './observability/journal.ts';
+import { createLogger, tee, type Logger } from './observability/logger.ts';
+import { journalEvents } from './mesh-events.ts';
+import { makePeerCard } from './peer-card.ts';
 import { createPeerPort } from './peer-port.ts';
 
 /** A running peer. */
@@ -64,6 +72,7 @@ interface Services extends Record<string, unknown> {
   readonly blobs: BlobsService;
   readonly answers: AnswersService;
   readonly health: HealthService;
+  readonly inspect: InspectService;
 }
 
 /** Programs kept for later requests; sessions of plans that are not made again would pile up otherwise. */
@@ -72,6 +81,12 @@ const MAX_SHELF_BYTES = 256 * 2 ** 20;
 const INPUT_SHARE = 8;
 /** How often what this peer says of itself is brought up to date. */
 const LOAD_INTERVAL_MS = 500;
+/** What is kept for those who ask later. */
+const KEPT_EVENTS = 512;
+const KEPT_LOGS = 1024;
+
+/** Members that may answer questions. */
+const isAsked = (state: MemberState): boolean => ['alive', 'suspect', 'draining', 'joining'].includes(state);
 
 async function programVersion(): Promise<string> {
   for (const path of ['../package.json', '../../package.json']) {
@@ -94,6 +109,7 @@ function protocolServices({ dataPlane }: ResolvedConfig, logger: Logger): Servic
     blobs: blobs(),
     answers: answers({ usesLanes }),
     health: health(),
+    inspect: inspect(),
   };
 }
 
@@ -138,7 +154,11 @@ export async function createPeer(config: ResolvedConfig): Promise<Peer> {
 
 async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   const version = await programVersion();
-  const logger = createLogger(config.log.level);
+  const logs = new Journal<string>(KEPT_LOGS);
+  const logger = createLogger(
+    config.log.level,
+    tee((record) => logs.write(record)),
+  );
   const lock = await lockFolder(config.data);
   undo.add(() => lock.release());
   const privateKey = await loadIdentity(config.data);
@@ -182,7 +202,11 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   });
   const directory = new Directory(membership);
 
-  const announce = (): void => membership.setLocal({ models: library.held() });
+  const events = new Journal<MeshEvent>(KEPT_EVENTS);
+  const announce = (): void => {
+    membership.setLocal({ models: library.held() });
+    events.write({ kind: 'models-changed' });
+  };
   const fetcher = new ModelFetcher({
     store,
     source: services.blobs,
@@ -236,7 +260,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
       self: directory.self,
       store,
       fetcher,
-      models: () => library.known(),
+      models: () => library.wanted(),
       members: () => directory.available().map(({ peer }) => peer),
       isIdle: () => actors.load === 0,
       onFailure: (model, { code, message }) => logger.debug({ model, code }, message),
@@ -248,6 +272,21 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
 
   const id = asPeerId(host.peerId.toString());
   const self = { id, name: config.name, mesh: config.mesh, version, kernel: kernel.name };
+  undo.add(journalEvents(events, { membership, records: actors.records, nameOf: (peer) => directory.nameOf(peer) }));
+  const roundTrips = new RoundTripHistory();
+  const inspector = new Inspector({
+    self: id,
+    channel: services.inspect,
+    others: () => membership.members().flatMap(({ peer, isSelf, state }) => (isSelf || !isAsked(state) ? [] : [peer])),
+    nameOf: (peer) => (peer === id ? config.name : directory.nameOf(peer)),
+    records: actors.records,
+    preparation: actors.preparation,
+    clock: SYSTEM_CLOCK,
+    roundTrips,
+    card: () => makePeerCard({ self, membership, tally: actors.records.tally, roundTrips, dataFolder: config.data }),
+  });
+  services.inspect.provide(inspector.provider());
+  services.inspect.onViolation((peer, error) => membership.penalise(peer, 10, error.message));
   const port = createPeerPort({
     self,
     membership,
@@ -255,7 +294,16 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     library,
     replicator,
     entry: actors.entry,
+    insight: {
+      requests: (scope, signal) => inspector.requests(scope, signal),
+      trace: (requestId, signal) => inspector.trace(requestId, signal),
+      cards: (signal) => inspector.cards(signal),
+      ping: (peer, times, signal) => inspector.ping(peer, times, signal),
+      events,
+      logs,
+    },
     defaultDeadlineMs: config.requests.defaultDeadlineMs,
+    isBusy: () => actors.load > 0 || actors.entry.load > 0 || actors.coordinator.load > 0,
     onModelsChanged: announce,
   });
   const { grpcPort } = config.api;

@@ -8,8 +8,10 @@ import type {
   ModelTask,
   ModelView,
   PeerPort,
+  RemovedModel,
 } from './api/port.ts';
 import type { ProgressListener } from './api/port.ts';
+import { MeshError } from './core/errors.ts';
 import type { RequestId } from './core/ids.ts';
 import type { Entry } from './mesh/entry.ts';
 import type { Membership } from './mesh/membership.ts';
@@ -24,7 +26,10 @@ export interface PeerPortParts {
   readonly library: ModelLibrary;
   readonly replicator: Replicator;
   readonly entry: Entry;
+  readonly insight: PeerPort['insight'];
   readonly defaultDeadlineMs: number;
+  /** Whether weights may be in use. */
+  readonly isBusy: () => boolean;
   readonly onModelsChanged: () => void;
 }
 
@@ -52,6 +57,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
 
   return {
     self,
+    insight: parts.insight,
     ready: () => membership.stateOf(self.id) === 'alive',
     members: () =>
       membership.members().map(({ peer, heartbeat, rttMs, silentMs, ...status }): MemberView => ({
@@ -100,6 +106,24 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
     },
 
     refusal: (client) => entry.refusal(client),
+    async pull(model: string, onProgress: ProgressListener, signal: AbortSignal): Promise<ModelView> {
+      const { id, manifest } = await library.find(model, signal, onProgress);
+      const length = manifest.blob.byteLength;
+      const show = (completed: number, total: number): void => onProgress('fetching weights', completed, total);
+      if (length > 0) await library.weights(id, [{ offset: 0, length }], signal, show);
+      parts.onModelsChanged();
+      return modelView(store.get(id));
+    },
+
+    async remove(model: string): Promise<RemovedModel> {
+      if (parts.isBusy()) throw new MeshError('CONFLICT', 'this peer is computing: try again when it is idle');
+      const { id, manifest, bytesHeld } = store.get(store.resolve(model));
+      const otherHolders = library.holders(id).length;
+      library.forget(id);
+      await store.remove(id);
+      parts.onModelsChanged();
+      return { id, name: manifest.name, bytesFreed: bytesHeld, otherHolders };
+    },
 
     async infer(request: InferRequest): Promise<InferResult> {
       const { signal, onProgress, client = 'local' } = request;

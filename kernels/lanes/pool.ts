@@ -162,7 +162,10 @@ export class LanePool implements Kernel {
       const { session, inputs, outcome } = this.#queue.shift()!;
       lane
         .run(session, inputs)
-        .then(outcome.resolve, (error: unknown) => outcome.reject(toMeshError(error, 'KERNEL_FAILED')))
+        .then(
+          (run) => outcome.resolve({ ...run, lane: this.#lanes.indexOf(lane) }),
+          (error: unknown) => outcome.reject(toMeshError(error, 'KERNEL_FAILED')),
+        )
         .finally(() => {
           this.#idle.push(lane);
           this.#dispatch();

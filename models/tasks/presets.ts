@@ -1,6 +1,7 @@
 /** Tasks of known models by name, for `tilemesh import --task NAME`. */
 import { readFile } from 'node:fs/promises';
 import { MeshError } from '../../src/core/errors.ts';
+import { PRESET_NAMES, type PresetName } from './preset-names.ts';
 import { OPEN_PORT } from './fit-task.ts';
 import { imagenetImage, type ImageSpec } from './image-spec.ts';
 import type { TaskSpec } from './task.ts';
@@ -76,10 +77,7 @@ const PRESETS = {
   'ppocr-detection': () => Promise.resolve(DETECTION),
   'ppocr-angle': () => Promise.resolve(ANGLE),
   'ppocr-recognition': async () => recognition(await readCharacters()),
-} as const satisfies Record<string, () => Promise<TaskSpec>>;
-
-export type PresetName = keyof typeof PRESETS;
-export const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
+} as const satisfies Record<PresetName, () => Promise<TaskSpec>>;
 
 /** A task that may have open ports: see `fitTask`. @throws MeshError INVALID_ARGUMENT for a name that is not one, NOT_FOUND when the list of characters is missing. */
 export async function presetTask(name: string): Promise<TaskSpec> {

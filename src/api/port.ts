@@ -7,6 +7,7 @@ import type { ValueInfo } from '../core/graph/graph.ts';
 import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
 import type { Tensor } from '../core/tensor/tensor.ts';
+import type { Insight } from './insight.ts';
 import type { TaskKind, TaskSpec } from '../../models/tasks/task.ts';
 
 export type WeightOrigin = 'trained' | 'seeded' | 'imported';
@@ -101,6 +102,14 @@ export interface InferResult {
   readonly report: RunReport;
 }
 
+export interface RemovedModel {
+  readonly id: ModelId;
+  readonly name: string;
+  readonly bytesFreed: number;
+  /** Other members that hold some of it. */
+  readonly otherHolders: number;
+}
+
 /** What can be asked of a running peer. */
 export interface PeerPort {
   readonly self: {
@@ -111,6 +120,7 @@ export interface PeerPort {
     /** What computes: `onnxruntime`, `wasm` or `reference`. */
     readonly kernel: string;
   };
+  readonly insight: Insight;
   /** May take requests: joined, kernels up, not draining. */
   ready(): boolean;
   /** The members of its mesh as it sees them now, itself among them. */
@@ -131,6 +141,10 @@ export interface PeerPort {
   ): Promise<ModelView>;
   /** Why a request of this client would be refused now; undefined where it would be taken. */
   refusal(client: string): MeshError | undefined;
+  /** Fetches all weights of a model to this peer's disk. @throws MeshError MODEL_NOT_FOUND, STORAGE_FAILED, CANCELLED. */
+  pull(model: string, onProgress: ProgressListener, signal: AbortSignal): Promise<ModelView>;
+  /** Deletes a model from this peer's disk. @throws MeshError MODEL_NOT_FOUND, CONFLICT while it is in use, STORAGE_FAILED. */
+  remove(model: string): Promise<RemovedModel>;
   /** @throws MeshError of any code. */
   infer(request: InferRequest): Promise<InferResult>;
 }

@@ -14,8 +14,10 @@ import { defined } from './query.ts';
 import { classifyRoutes } from './routes/classify.ts';
 import type { RouteContext } from './routes/context.ts';
 import { importRoutes } from './routes/import.ts';
+import { insightRoutes } from './routes/insight.ts';
 import { meshRoutes } from './routes/mesh.ts';
 import { metricsRoutes } from './routes/metrics.ts';
+import { modelRoutes } from './routes/models.ts';
 import { openInferenceRoutes } from './routes/open-inference.ts';
 import { repositoryRoutes } from './routes/repository.ts';
 import { runRoutes } from './routes/run.ts';
@@ -152,6 +154,8 @@ function buildApi(context: RouteContext, options: ApiOptions): FastifyInstance {
     meshRoutes,
     importRoutes,
     metricsRoutes,
+    insightRoutes,
+    modelRoutes,
   ]) {
     app.register((scope) => routes(scope, context));
   }

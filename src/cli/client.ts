@@ -6,7 +6,6 @@ import type { ProgressListener } from '../api/port.ts';
 import type { PeerId } from '../core/ids.ts';
 import { UnreachableError, UsageError } from './exit.ts';
 
-export const DEFAULT_API = '127.0.0.1:8470';
 const NDJSON = 'application/x-ndjson';
 /**
  * Otherwise a copy of what is sent is kept in memory, all of it, for the case that it has to be sent once more (Fetch
@@ -39,6 +38,38 @@ export async function getJson(urls: readonly URL[], path: string, signal: AbortS
   const limited = AbortSignal.any([signal, AbortSignal.timeout(QUERY_MS)]);
   const response = await firstAnswer(urls, { path, signal: limited }, 'GET');
   return response.json();
+}
+
+/** Asks for something to be done that needs no body. @throws UnreachableError, and MeshError with the code and words of the peer. */
+export async function sendJson(
+  urls: readonly URL[],
+  method: 'DELETE',
+  path: string,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(QUERY_MS)]);
+  const response = await firstAnswer(urls.slice(0, 1), { path, signal: limited }, method);
+  return response.json();
+}
+
+/**
+ * JSON documents, one a line, as they come.
+ * @throws UnreachableError also when the connection breaks, and MeshError with the code and words of the peer.
+ */
+export async function* getLines(
+  urls: readonly URL[],
+  request: Pick<ApiRequest, 'path' | 'query' | 'signal'>,
+): AsyncGenerator<unknown, void, undefined> {
+  const response = await firstAnswer(urls, { ...request, headers: { accept: NDJSON } }, 'GET');
+  const base = new URL(response.url);
+  if (!response.headers.get('content-type')?.includes(NDJSON) || response.body === null) throw refusal(undefined, base);
+  try {
+    const lines = createInterface({ input: Readable.fromWeb(response.body), crlfDelay: Infinity });
+    for await (const line of lines) if (line !== '') yield JSON.parse(line);
+  } catch (error) {
+    if (request.signal.aborted) throw aborted(request.signal);
+    throw new UnreachableError(base.origin, error);
+  }
 }
 
 export function postBytes(urls: readonly URL[], request: ApiRequest): Promise<Response> {

@@ -2,6 +2,9 @@
 import { toMeshError } from '../core/errors.ts';
 import { clean } from './text.ts';
 
+/** How `health` and `doctor` end. */
+export const LEVEL_EXIT = { fine: 0, degraded: 1, critical: 2 } as const;
+
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;
 
 /** No peer answers at any of the addresses. */
@@ -10,6 +13,17 @@ export class UnreachableError extends Error {
 
   constructor(url: string, cause: unknown) {
     super(`no peer answers at ${url}: start one with "npx tilemesh up" or name another with --api`, { cause });
+  }
+}
+
+/** All is said; the exit code says how it stands. */
+export class ExitWith extends Error {
+  override readonly name = 'ExitWith';
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`exit code ${code}`);
+    this.code = code;
   }
 }
 

@@ -1,6 +1,6 @@
 /** The entry of the command line: arguments in, exit code out. */
 import { CommanderError } from 'commander';
-import { describeFailure, EXIT } from './exit.ts';
+import { describeFailure, EXIT, ExitWith } from './exit.ts';
 import { createProgram } from './program.ts';
 import { startPeer } from './start-peer.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
@@ -37,6 +37,7 @@ export async function runProgram(
     await createProgram(terminal, version, start).parseAsync(args, { from: 'user' });
     return EXIT.ok;
   } catch (error) {
+    if (error instanceof ExitWith) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (terminal.interrupted.aborted) return EXIT.interrupted;
     const { code, line } = describeFailure(error);

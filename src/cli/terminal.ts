@@ -3,6 +3,12 @@ import { styleText } from 'node:util';
 
 export type Style = 'bold' | 'dim' | 'green' | 'yellow' | 'red';
 
+export interface Screen {
+  size(): { readonly columns: number; readonly rows: number };
+  /** Calls back with each key until the returned function is called. */
+  onKey(listener: (key: string) => void): () => void;
+}
+
 export interface Terminal {
   /** Answers. */
   readonly out: (text: string) => void;
@@ -12,6 +18,10 @@ export interface Terminal {
   readonly isInteractive: boolean;
   /** Colours where the output is a terminal and `NO_COLOR` is not set; plain text otherwise. */
   readonly style: (style: Style, text: string) => string;
+  /** Tables without headings and alignment, for other programs. */
+  readonly isPlain?: boolean;
+  /** The whole screen and its keys; absent where the output is no terminal. */
+  readonly screen?: Screen;
   /** Aborts when the user presses Ctrl-C or the system asks to stop. */
   readonly interrupted: AbortSignal;
 }
@@ -27,10 +37,31 @@ export function processTerminal(interrupted: AbortSignal): Terminal {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     isInteractive: process.stderr.isTTY,
+    ...(process.stdout.isTTY && process.stdin.isTTY ? { screen: processScreen() } : {}),
     style: (style, text) => styleText(style, text, { stream: process.stdout }),
     interrupted,
   };
 }
+
+function processScreen(): Screen {
+  const { stdin, stdout } = process;
+  return {
+    // A terminal that does not know its size has none.
+    size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
+    onKey: (listener) => {
+      const hear = (bytes: Buffer): void => listener(bytes.toString());
+      stdin.setRawMode(true).resume().on('data', hear);
+      return () => stdin.off('data', hear).setRawMode(false).pause();
+    },
+  };
+}
+
+/** The same terminal, for other programs. */
+export const plainly = (terminal: Terminal): Terminal => ({
+  ...terminal,
+  isPlain: true,
+  style: (_style, text) => text,
+});
 
 export const writeJson = (terminal: Terminal, schema: string, document: object): void =>
   terminal.out(`${JSON.stringify({ schema: `tilemesh.${schema}`, ...document })}\n`);

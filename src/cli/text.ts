@@ -32,6 +32,7 @@ export interface Column {
 
 /** Lines with a heading; cells are taken as clean. */
 export function table(terminal: Terminal, columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  if (terminal.isPlain === true) return rows.map((row) => `${row.join('\t')}\n`).join('');
   const widths = columns.map((column, index) =>
     Math.max(displayWidth(column.title), ...rows.map((row) => displayWidth(row[index] ?? ''))),
   );
@@ -69,6 +70,15 @@ export function formatBytes(bytes: number): string {
 
 export const formatMs = (ms: number): string =>
   ms >= 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;
+
+/** `3 d 4 h`, `5 min 12 s`, `12 s`. */
+export function formatDuration(ms: number): string {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+}
 
 export const formatPercent = (fraction: number): string => `${(fraction * 100).toFixed(1)} %`;
 export const formatSpeed = (macsPerSecond: number): string =>

@@ -1,5 +1,6 @@
 /** What a configuration may say. Every mistake is told at once, each with what would be right. */
 import * as v from 'valibot';
+import { nearestTo } from '../core/edit-distance.ts';
 import { MeshError } from '../core/errors.ts';
 import type { UserConfig } from './define.ts';
 
@@ -85,27 +86,11 @@ export const SETTINGS: readonly string[] = Object.entries(ENTRIES).flatMap(([key
   'entries' in wrapped ? Object.keys(wrapped.entries).map((inner) => `${key}.${inner}`) : [key],
 );
 
-/** Single characters to insert, delete or replace to get from one text to the other (Levenshtein 1966). */
-export function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[to.length]!;
-}
-
 /** The setting most like an unknown one, when it is like any. */
 function suggestion(path: string): string {
   const known = [...SETTINGS, ...Object.keys(ENTRIES)];
-  const [best] = known
-    .map((setting) => ({ setting, distance: editDistance(path.toLowerCase(), setting.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance);
-  return best !== undefined && best.distance <= 3 ? `did you mean ${best.setting}?` : `there are ${known.join(', ')}`;
+  const best = nearestTo(path, known);
+  return best === undefined ? `there are ${known.join(', ')}` : `did you mean ${best}?`;
 }
 
 function describe(issue: v.BaseIssue<unknown>): string {

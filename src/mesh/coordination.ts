@@ -11,12 +11,14 @@ import { pauseAfterRefusal } from '../core/schedule/reservation.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Attempt, AttemptFailure, type AttemptParts, type Stage } from './attempt.ts';
 import type { EncodedPlan, Preparation, PreparedPlan } from './preparation.ts';
+import type { Recorder, Recording } from './recording.ts';
 import type { CoordinatorAccount } from './run-report.ts';
 
 export interface CoordinationParts extends AttemptParts {
   readonly preparation: Preparation;
   /** Requests that share the mesh, this one included. */
   readonly concurrency: () => number;
+  readonly records: Recorder;
   readonly logger: Logger;
 }
 
@@ -33,6 +35,7 @@ export class Coordination {
   readonly #deadlineMs: number;
   readonly #excluded = new Set<PeerId>();
   readonly #lost = new Set<PeerId>();
+  readonly #recording: Recording;
   #attempt: Attempt | undefined;
 
   constructor(parts: CoordinationParts, request: Propose, entry: PeerId, signal: AbortSignal) {
@@ -41,6 +44,8 @@ export class Coordination {
     this.#entry = entry;
     this.#signal = signal;
     this.#deadlineMs = parts.clock.now() + request.deadlineMs;
+    this.#recording = parts.records.of(request.requestId);
+    this.#recording.mark('coordinating', request, { peer: entry });
   }
 
   /** For the lease's renewals. */
@@ -65,8 +70,9 @@ export class Coordination {
         return await this.#try(number);
       } catch (error) {
         if (!(error instanceof AttemptFailure)) throw error;
-        const { requestId } = this.#request;
+        const { requestId, term } = this.#request;
         this.#parts.logger.info({ requestId, attempt: number }, `planning again: ${error.message}`);
+        this.#recording.mark('planning again', { term, attempt: number }, { text: error.message });
         for (const peer of error.without) this.#excluded.add(peer);
         if (!error.isBusy) continue;
         refusals += 1;
@@ -102,6 +108,7 @@ export class Coordination {
     this.#signal.throwIfAborted();
     const plannedMs = clock.now();
     const id = { requestId, term, attempt: number };
+    this.#recording.mark('planned', id, { digest: planned.encoded.digest });
     const setup = {
       id,
       modelId,
@@ -116,6 +123,7 @@ export class Coordination {
     try {
       const tiles = await attempt.run();
       const spent = { planMs: plannedMs - beganMs, runMs: clock.now() - plannedMs, isAwaited: attempt.isAwaited };
+      this.#recording.mark('all computed', id);
       logger.debug({ requestId, attempt: number, ...spent }, 'answered');
       return { attempts: number, lostPeers: [...this.#lost], tiles };
     } catch (error) {

@@ -28,6 +28,7 @@ export const EARLY_DEFAULTS: EarlyLimits = Object.freeze({
 export interface EarlyPiece {
   readonly from: PeerId;
   readonly piece: Piece;
+  readonly arrivedMs: number;
 }
 
 interface Kept {
@@ -81,7 +82,7 @@ export class EarlyPieces {
   keep(from: PeerId, piece: Piece): void {
     const kept = this.#kept.get(piece.requestId);
     if (kept === undefined || !isSame(kept.id, piece) || kept.isMissed) return;
-    kept.pieces.push({ from, piece });
+    kept.pieces.push({ from, piece, arrivedMs: this.#clock.now() });
   }
 
   /** The plan is here: what has come for it, or `missed` where that is not all. Those on their way are no longer counted. */

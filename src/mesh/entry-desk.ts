@@ -20,12 +20,12 @@ import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
 import type { Tensor } from '../core/tensor/tensor.ts';
 import { Feeding, type FeedingParts } from './feeding.ts';
-import type { Clock, MemberProfile, MessageChannel } from './ports.ts';
+import type { MemberProfile, MessageChannel } from './ports.ts';
+import type { Recording } from './recording.ts';
 import { parseAccount, runFigures } from './run-report.ts';
 
 export interface EntryDeskParts extends FeedingParts {
   readonly elections: MessageChannel<ElectionMessage>;
-  readonly clock: Clock;
 }
 
 export interface EntryRequest {
@@ -61,6 +61,7 @@ export class EntryDesk {
   readonly #done = Promise.withResolvers<EntryResult>();
   readonly #lost = new Set<PeerId>();
   readonly #feeding: Feeding;
+  readonly #recording: Recording;
   #state: EntryState;
   /** The coordinator's word that all is computed. */
   #complete: Complete | undefined;
@@ -68,11 +69,13 @@ export class EntryDesk {
 
   /** Proposes the request to the first candidate. */
   constructor(parts: EntryDeskParts, request: EntryRequest) {
-    const { members, clock } = parts;
-    const { requestId, modelId, deadlineMs, termsBefore = 0 } = request;
+    const { members, clock, records } = parts;
+    const { requestId, model, modelId, deadlineMs, termsBefore = 0 } = request;
     this.#parts = parts;
     this.#request = request;
     this.#startedMs = clock.now();
+    this.#recording = records.of(requestId);
+    this.#recording.arrived({ model, modelId, arrivedUnixMs: Date.now() });
     this.#feeding = new Feeding(parts, request.inputs, () => this.#moved());
     const candidates = members.available().map((member) => ({ peer: member.peer, weight: weightOf(member, modelId) }));
     const ranked = rankCandidates(requestId, candidates);
@@ -102,7 +105,10 @@ export class EntryDesk {
 
   peerLost(peer: PeerId): void {
     const { phase } = this.#state;
-    if ((phase.kind === 'proposing' || phase.kind === 'running') && phase.peer === peer) this.#lost.add(peer);
+    if ((phase.kind === 'proposing' || phase.kind === 'running') && phase.peer === peer) {
+      this.#lost.add(peer);
+      this.#recording.mark('coordinator lost', this.#state, { peer });
+    }
     this.#step({ kind: 'peerLost', peer });
   }
 
@@ -117,10 +123,12 @@ export class EntryDesk {
       case 'accept':
         this.#step({ kind: 'accepted', peer: from, term, leaseMs: message.leaseMs });
         if (!this.#isLive(from, term)) break;
+        this.#recording.mark('accepted', { term }, { peer: from });
         this.#request.onProgress?.('coordinator elected', 0, 0, from);
         this.#feeding.follow(from);
         break;
       case 'decline':
+        this.#recording.mark('declined', { term }, { peer: from, text: message.message });
         this.#step({ kind: 'declined', peer: from, term, failure: message });
         break;
       case 'renew':
@@ -178,6 +186,7 @@ export class EntryDesk {
         case 'propose':
           this.#feeding.reset();
           this.#complete = undefined;
+          this.#recording.mark('proposed', effect, { peer: effect.peer });
           void this.#propose(effect.peer, effect.term, effect.remainingMs);
           break;
         case 'sendCancel':
@@ -187,6 +196,7 @@ export class EntryDesk {
           this.#deliver(effect.peer, effect.term, effect.result);
           break;
         case 'giveUp':
+          this.#recording.mark('failed', {}, { text: `${effect.failure.code}: ${effect.failure.message}` });
           this.#done.reject(new MeshError(effect.failure.code, effect.failure.message));
           break;
       }
@@ -241,8 +251,11 @@ export class EntryDesk {
       const names = Object.fromEntries([...named].map((peer) => [peer, members.nameOf(peer)]));
       const parties = { coordinator, entry: members.self, names, term, attempts, lostPeers };
       const report = { ...figures, model, modelId, ...parties, elapsedMs, bytesThroughEntry };
-      this.#done.resolve({ requestId, outputs: handover.outputs(), report });
+      const outputs = handover.outputs();
+      this.#recording.mark('answered', { term, attempt: attempts }, { peer: coordinator });
+      this.#done.resolve({ requestId, outputs, report });
     } catch (error) {
+      this.#recording.mark('failed', { term }, { text: toMeshError(error).message });
       this.#done.reject(toMeshError(error));
     }
   }

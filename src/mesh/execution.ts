@@ -17,6 +17,7 @@ import type { AttemptId } from './attempt-id.ts';
 import type { ByteRange, Clock, ModelAccess, PieceChannel } from './ports.ts';
 import type { PreparedPlan } from './preparation.ts';
 import type { ProgramShelf } from './program-shelf.ts';
+import type { Recording } from './recording.ts';
 import { sendPiece } from './send-piece.ts';
 
 /** What one tile cost. */
@@ -40,6 +41,7 @@ export interface ExecutionSetup {
   readonly models: ModelAccess;
   readonly pieces: PieceChannel;
   readonly clock: Clock;
+  readonly recording: Recording;
   readonly signal: AbortSignal;
   readonly onTile: (report: TileReport) => void;
 }
@@ -134,20 +136,26 @@ export class Execution {
   }
 
   /** Takes in a piece from another peer; one that nobody waits for is ignored. */
-  accept(from: PeerId, piece: Piece): void {
+  accept(from: PeerId, piece: Piece, arrivedMs = this.#setup.clock.now()): void {
+    const { self, id, recording } = this.#setup;
+    const haloBytes = from === self ? 0 : piece.bytes.byteLength;
     try {
-      this.#take(piece, true, from === this.#setup.self ? 0 : piece.bytes.byteLength);
+      const need = this.#take(piece, true, haloBytes);
+      if (need !== undefined && from !== self) recording.received(id, need.index, haloBytes, arrivedMs);
     } catch (error) {
       this.#finished.reject(toMeshError(error));
     }
   }
 
-  /** @param isOwned whether nobody else reads the bytes, so that the kernel may have them. */
-  #take(piece: Omit<Piece, keyof AttemptId>, isOwned: boolean, haloBytes: number): void {
+  /**
+   * @param isOwned whether nobody else reads the bytes, so that the kernel may have them.
+   * @returns what was waited for; undefined where nothing was.
+   */
+  #take(piece: Omit<Piece, keyof AttemptId>, isOwned: boolean, haloBytes: number): Transfer | undefined {
     const key = taskKey(piece.block, piece.part);
     const waiting = this.#waiting.get(key);
     const need = waiting && this.#needOf(waiting, piece.tensor, piece.region);
-    if (waiting === undefined || need === undefined || this.#setup.signal.aborted) return;
+    if (waiting === undefined || need === undefined || this.#setup.signal.aborted) return undefined;
     waiting.missing.delete(need);
     waiting.haloBytes += haloBytes;
     const region = waiting.task.tile.feeds.get(piece.tensor) ?? piece.region;
@@ -161,13 +169,15 @@ export class Execution {
       if (isOwned) discardBytes(piece.bytes);
     }
     waiting.feeds.set(piece.tensor, feed);
-    if (waiting.missing.size > 0) return;
+    if (waiting.missing.size > 0) return need;
     this.#waiting.delete(key);
     this.#run(waiting).catch((error: unknown) => this.#finished.reject(toMeshError(error)));
+    return need;
   }
 
   async #run({ task, feeds, haloBytes }: Waiting): Promise<void> {
-    const { shelf, signal, onTile, clock } = this.#setup;
+    const { shelf, signal, onTile, clock, recording, id } = this.#setup;
+    const readyMs = clock.now();
     await this.#programs.promise;
     this.#tilesAtWork += 1;
     this.#lastStartMs = clock.now();
@@ -176,8 +186,12 @@ export class Execution {
       ([name, value]) => [name, { ...value, bytes: value.bytes.slice() }] as const,
     );
     const run = await shelf.kernel.run(task.tile.program.key, new Map([...feeds, ...parameters]), signal);
+    const endMs = clock.now();
+    const { computeMs, lane = 0 } = run;
+    const { block, part } = task;
+    recording.computed(id, { block, part, lane, readyMs, startMs: Math.max(readyMs, endMs - computeMs), endMs });
     const sent = await this.#send(task, run.outputs);
-    const report = { block: task.block, part: task.part, computeMs: run.computeMs, haloBytes, ...sent };
+    const report = { block, part, computeMs, haloBytes, ...sent };
     this.#done.push(report);
     this.#tilesAtWork -= 1;
     onTile(report);
@@ -189,7 +203,7 @@ export class Execution {
     task: TileTask,
     outputs: ReadonlyMap<string, Tensor>,
   ): Promise<{ readonly bytesToPeers: number; readonly bytesToEntry: number }> {
-    const { prepared, self, entry, id, pieces, signal } = this.#setup;
+    const { prepared, self, entry } = this.#setup;
     const transfers = prepared.dataflow.sends.get(taskKey(task.block, task.part)) ?? [];
     let bytesToPeers = 0;
     let bytesToEntry = 0;
@@ -204,12 +218,19 @@ export class Execution {
       }
       if (to !== self && transfer.to === ENTRY) bytesToEntry += piece.bytes.byteLength;
       else if (to !== self) bytesToPeers += piece.bytes.byteLength;
-      remote.push(sendPiece(pieces, to, { ...id, ...piece }, signal));
+      remote.push(this.#hand(to, transfer, piece));
     }
     // What others wait for goes first; what stays here is taken in while it is on its way.
     for (const take of local) take();
     await Promise.all(remote);
     return { bytesToPeers, bytesToEntry };
+  }
+
+  async #hand(to: PeerId, { index }: Transfer, piece: Omit<Piece, keyof AttemptId>): Promise<void> {
+    const { self, id, pieces, signal, clock, recording } = this.#setup;
+    const startMs = clock.now();
+    await sendPiece(pieces, to, { ...id, ...piece }, signal);
+    if (to !== self) recording.sent(id, index, piece.bytes.byteLength, startMs);
   }
 
   #piece(

@@ -9,8 +9,9 @@ import type { PeerId } from '../core/ids.ts';
 import type { Tensor } from '../core/tensor/tensor.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Handover } from './handover.ts';
-import type { MemberDirectory, MessageChannel, PieceChannel } from './ports.ts';
+import type { Clock, MemberDirectory, MessageChannel, PieceChannel } from './ports.ts';
 import type { Preparation } from './preparation.ts';
+import type { Recorder } from './recording.ts';
 import { lostPeerOf } from './send-piece.ts';
 
 export interface FeedingParts {
@@ -18,6 +19,8 @@ export interface FeedingParts {
   readonly plans: MessageChannel<PlanMessage>;
   readonly pieces: PieceChannel;
   readonly preparation: Preparation;
+  readonly clock: Clock;
+  readonly records: Recorder;
   readonly logger: Logger;
 }
 
@@ -71,7 +74,7 @@ export class Feeding {
   accept(from: PeerId, piece: Piece): void {
     if (!this.admits(from, { ...piece, byteLength: piece.bytes.byteLength })) return;
     try {
-      this.#handover?.add(piece);
+      this.#handover?.add(from, piece);
       this.#onChange();
     } catch (error) {
       const { code, message } = toMeshError(error);
@@ -88,7 +91,7 @@ export class Feeding {
 
   /** Hands out the inputs. What stands in the way is told to the coordinator. */
   async #carryOut(coordinator: PeerId, { digest, plan, requestId, term, attempt }: Feed): Promise<void> {
-    const { preparation, members, pieces, logger } = this.#parts;
+    const { preparation, members, pieces, clock, records, logger } = this.#parts;
     const id = { requestId, term, attempt };
     const { signal } = this.#abort;
     try {
@@ -99,7 +102,17 @@ export class Feeding {
       }
       const prepared = known ?? (await preparation.learn({ digest, bytes: plan! }, signal));
       signal.throwIfAborted();
-      this.#handover = new Handover({ id, self: members.self, prepared, inputs: this.#inputs, pieces, signal });
+      const recording = records.of(requestId);
+      this.#handover = new Handover({
+        id,
+        self: members.self,
+        prepared,
+        inputs: this.#inputs,
+        pieces,
+        clock,
+        recording,
+        signal,
+      });
       await this.#handover.send();
       signal.throwIfAborted();
       await this.#tell(coordinator, { kind: 'fed', ...id });

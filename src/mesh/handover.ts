@@ -12,8 +12,9 @@ import type { Tensor } from '../core/tensor/tensor.ts';
 import { Assembler } from './assembler.ts';
 import type { AttemptId } from './attempt-id.ts';
 import { isAt, TO_ENTRY } from './piece-address.ts';
-import type { PieceChannel } from './ports.ts';
+import type { Clock, PieceChannel } from './ports.ts';
 import type { PreparedPlan } from './preparation.ts';
+import type { Recording } from './recording.ts';
 import { sendPiece } from './send-piece.ts';
 
 export interface HandoverParts {
@@ -22,6 +23,8 @@ export interface HandoverParts {
   readonly prepared: PreparedPlan;
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly pieces: PieceChannel;
+  readonly clock: Clock;
+  readonly recording: Recording;
   readonly signal: AbortSignal;
 }
 
@@ -61,8 +64,8 @@ export class Handover {
     await Promise.all(transfers.map((transfer) => this.#sendOne(transfer)));
   }
 
-  async #sendOne({ tensor, region, to, block, part }: Transfer): Promise<void> {
-    const { id, self, prepared, inputs, pieces, signal } = this.#parts;
+  async #sendOne({ index, tensor, region, to, block, part }: Transfer): Promise<void> {
+    const { id, self, prepared, inputs, pieces, clock, recording, signal } = this.#parts;
     const peer = prepared.plan.participants[to];
     const input = inputs.get(tensor);
     if (to === ENTRY || peer === undefined) return;
@@ -74,7 +77,9 @@ export class Handover {
     if (peer !== self) this.#bytesSent += bytes.byteLength;
     // The kernel takes over what it is fed, and a later attempt needs the input again.
     const own = peer === self && bytes === input.bytes ? bytes.slice() : bytes;
+    const startMs = clock.now();
     await sendPiece(pieces, peer, { ...id, block, part, tensor, type: input.type, region: wanted, bytes: own }, signal);
+    if (peer !== self) recording.sent(id, index, own.byteLength, startMs);
   }
 
   admits(from: PeerId, { term, attempt, tensor, ...address }: PieceHeader): boolean {
@@ -89,8 +94,17 @@ export class Handover {
   }
 
   /** Takes in a piece that was admitted. @throws MeshError INVALID_MESSAGE for one that does not fit. */
-  add(piece: Piece): void {
+  add(from: PeerId, piece: Piece): void {
     this.#outputs.add(piece);
+    const { id, self, prepared, recording } = this.#parts;
+    if (from === self) return;
+    const transfer = prepared.dataflow.outputs.find(
+      ({ tensor, region, from: maker }) =>
+        tensor === piece.tensor &&
+        prepared.plan.participants[maker] === from &&
+        (region === null || equals(region, piece.region)),
+    );
+    if (transfer !== undefined) recording.received(id, transfer.index, piece.bytes.byteLength);
   }
 
   get isComplete(): boolean {

@@ -30,12 +30,14 @@ export interface LibraryParts {
 
 /** How many models' holders are remembered beside what heartbeats say. */
 const NOTED_MODELS = 256;
+const MAX_FORGOTTEN = 1024;
 
 export type OnProgress = (stage: string, completed: number, total: number) => void;
 
 export class ModelLibrary implements ModelAccess {
   readonly #parts: LibraryParts;
   readonly #noted = new RecentMap<ModelId, ReadonlySet<PeerId>>(NOTED_MODELS);
+  readonly #forgotten = new Set<ModelId>();
   readonly #zooImports = new Map<string, Promise<StoredModel>>();
 
   constructor(parts: LibraryParts) {
@@ -56,6 +58,17 @@ export class ModelLibrary implements ModelAccess {
   known(): ModelId[] {
     const ids = [...this.held(), ...this.#parts.announcements()].map(({ id }) => id);
     return [...new Set(ids)].sort();
+  }
+
+  /** Models of which this peer keeps its share: all but those that were removed here and not asked for since. */
+  wanted(): ModelId[] {
+    return this.known().filter((id) => !this.#forgotten.has(id));
+  }
+
+  /** The model is to be removed here: it is not fetched again until somebody asks for it. */
+  forget(id: ModelId): void {
+    this.#forgotten.add(id);
+    if (this.#forgotten.size > MAX_FORGOTTEN) this.#forgotten.delete(this.#forgotten.values().next().value!);
   }
 
   noteHolder(id: ModelId, peer: PeerId): void {
@@ -82,20 +95,26 @@ export class ModelLibrary implements ModelAccess {
     const { store, fetcher } = this.#parts;
     const announced = this.#announcedAs(nameOrId);
     const isHere = this.held().some(({ id, name }) => id === nameOrId || name === nameOrId);
-    if (isHere) return store.get(store.resolve(nameOrId));
+    if (isHere) return this.#remember(store.get(store.resolve(nameOrId)));
     if (announced !== undefined) {
       onProgress('fetching the model', 0, 0);
       const model = await fetcher.ensureModel(announced, signal);
       this.#parts.onChange();
-      return model;
+      return this.#remember(model);
     }
-    if (isZooName(nameOrId)) return this.#fromZoo(nameOrId, signal, onProgress);
+    if (isZooName(nameOrId)) return this.#remember(await this.#fromZoo(nameOrId, signal, onProgress));
     const names = new Set([...this.held(), ...this.#parts.announcements()].map(({ name }) => name));
     for (const name of Object.keys(ZOO)) names.add(name);
     throw new MeshError(
       'MODEL_NOT_FOUND',
       `there is no model "${nameOrId}" in the mesh: import it with "tilemesh import FILE.onnx --name ${nameOrId}", or use one of: ${[...names].sort().join(', ')}`,
     );
+  }
+
+  /** Somebody asks for it: this peer keeps its share of it again. */
+  #remember(model: StoredModel): StoredModel {
+    this.#forgotten.delete(model.id);
+    return model;
   }
 
   /** The id that most members mean by a name. */
@@ -144,6 +163,7 @@ export class ModelLibrary implements ModelAccess {
     onProgress: (completedBytes: number, totalBytes: number) => void,
   ): Promise<WeightFile | null> {
     const { store, fetcher } = this.#parts;
+    this.#forgotten.delete(id);
     if (ranges.length === 0) return null;
     await fetcher.ensureRanges(id, ranges, signal, onProgress);
     return store.weightFile(id);

@@ -13,6 +13,7 @@ import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel 
 import type { Planner } from './plan-thread.ts';
 import { Preparation } from './preparation.ts';
 import type { ProgramShelf } from './program-shelf.ts';
+import { Recorder } from './recording.ts';
 import { Worker } from './worker.ts';
 
 export interface PeerActorsParts {
@@ -43,6 +44,10 @@ export class PeerActors {
   readonly entry: Entry;
   readonly coordinator: Coordinator;
   readonly worker: Worker;
+  /** What this peer did in the last requests. */
+  readonly records: Recorder;
+  /** The plans that are kept. */
+  readonly preparation: Preparation;
   readonly #pieces: PieceChannel;
   #stopListening = (): void => undefined;
 
@@ -50,12 +55,16 @@ export class PeerActors {
     const { logger, plans, limits, earlyLimits = EARLY_DEFAULTS } = parts;
     const preparation = new Preparation(parts.models, parts.planner, parts.arithmetic);
     const ledger = new PlanLedger();
-    this.entry = new Entry({ ...parts, preparation, logger: logger.child({ actor: 'entry' }) });
+    const records = new Recorder(parts.clock);
+    this.preparation = preparation;
+    this.records = records;
+    this.entry = new Entry({ ...parts, preparation, records, logger: logger.child({ actor: 'entry' }) });
     this.coordinator = new Coordinator({
       ...parts,
       preparation,
       ledger,
       maxRequests: limits.maxConcurrent * COORDINATED_PER_PLACE,
+      records,
       logger: logger.child({ actor: 'coordinator' }),
     });
     this.worker = new Worker({
@@ -63,6 +72,7 @@ export class PeerActors {
       channel: plans,
       preparation,
       ledger,
+      records,
       earlyLimits,
       logger: logger.child({ actor: 'worker' }),
       maxExecutions: limits.maxConcurrent * EXECUTIONS_PER_PLACE,

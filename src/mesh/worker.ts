@@ -14,6 +14,7 @@ import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel 
 import type { PreparedPlan, Preparation } from './preparation.ts';
 import type { ProgramShelf } from './program-shelf.ts';
 import { RecentMap } from './recent-map.ts';
+import type { Recorder, Recording } from './recording.ts';
 import { encodeTileReports } from './run-report.ts';
 import { lostPeerOf } from './send-piece.ts';
 import { WorkSigns } from './work-signs.ts';
@@ -27,6 +28,7 @@ export interface WorkerParts {
   readonly ledger: PlanLedger;
   readonly shelf: ProgramShelf;
   readonly clock: Clock;
+  readonly records: Recorder;
   readonly logger: Logger;
   /** Attempts in hand at a time; further ones are refused. */
   readonly maxExecutions: number;
@@ -38,6 +40,7 @@ export interface WorkerParts {
 interface Running {
   readonly id: AttemptId;
   readonly coordinator: PeerId;
+  readonly recording: Recording;
   readonly abort: AbortController;
   execution?: Execution;
 }
@@ -162,6 +165,7 @@ export class Worker {
       return;
     }
     const running = this.#take(from, id);
+    running.recording.mark('assigned', id, { peer: from, digest });
     const signs = new WorkSigns({
       clock,
       tell: (sign) => void this.#reply(from, { ...sign, ...id }),
@@ -181,14 +185,18 @@ export class Worker {
       await execution.prepare((completedBytes, totalBytes) => signs.fetched(completedBytes, totalBytes));
       isReady = true;
       signs.prepared();
+      running.recording.mark('prepared', id);
       if (message.isAwaited || signs.hasSaidPreparing) await this.#reply(from, { kind: 'ready', ...id });
       const tiles = await execution.finished;
       signs.stop();
+      running.recording.mark('finished', id);
       // It could not have finished unless all that it needs something from had the plan and were prepared.
       ledger.note(prepared.plan.participants, digest, 'prepared');
       await this.#reply(from, { kind: 'finished', ...id, report: encodeTileReports(tiles) });
     } catch (error) {
-      if (!running.abort.signal.aborted) await this.#explain(from, id, isReady, toMeshError(error));
+      const failure = toMeshError(error);
+      running.recording.mark('gave up', id, { text: failure.message });
+      if (!running.abort.signal.aborted) await this.#explain(from, id, isReady, failure);
     } finally {
       signs.stop();
       stopDeadline();
@@ -202,7 +210,8 @@ export class Worker {
   #take(coordinator: PeerId, id: AttemptId): Running {
     const older = this.#running.get(id.requestId);
     if (older !== undefined) this.#drop(older, 'a newer plan has been made');
-    const running: Running = { id, coordinator, abort: new AbortController() };
+    const recording = this.#parts.records.of(id.requestId);
+    const running: Running = { id, coordinator, recording, abort: new AbortController() };
     this.#running.set(id.requestId, running);
     return running;
   }
@@ -243,6 +252,7 @@ export class Worker {
       models,
       pieces,
       clock,
+      recording: running.recording,
       signal: running.abort.signal,
       onTile: (tile) => signs.computed(tile),
     });
@@ -254,7 +264,7 @@ export class Worker {
   #takeEarly(execution: Execution, id: AttemptId): boolean {
     const early = this.#early.claim(id);
     if (early === 'missed') return false;
-    for (const { from, piece } of early) execution.accept(from, piece);
+    for (const { from, piece, arrivedMs } of early) execution.accept(from, piece, arrivedMs);
     return true;
   }
 

@@ -38,10 +38,21 @@ const terminal = (): DestinationStream =>
     },
   });
 
-export const createLogger = (
-  level: LogLevel,
-  destination: DestinationStream = process.stderr.isTTY ? terminal() : pino.destination({ fd: 2, sync: true }),
-): Logger => pino({ level, base: null }, destination);
+const standardError = (): DestinationStream =>
+  process.stderr.isTTY ? terminal() : pino.destination({ fd: 2, sync: true });
+
+export const createLogger = (level: LogLevel, destination: DestinationStream = standardError()): Logger =>
+  pino({ level, base: null }, destination);
+
+/** The same records twice. @param write is given each, JSON with a line's end. */
+export function tee(write: (record: string) => void, destination = standardError()): DestinationStream {
+  return {
+    write: (record) => {
+      destination.write(record);
+      write(record);
+    },
+  };
+}
 
 /** Logs nothing. */
 export const silentLogger = (): Logger => pino({ level: 'silent' });

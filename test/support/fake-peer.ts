@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import { Registry } from 'prom-client';
+import type { Insight } from '../../src/api/insight.ts';
+import { Journal } from '../../src/observability/journal.ts';
 import { API_LIMITS } from '../../src/api/limits.ts';
 import type { ImportOptions, InferRequest, MemberView, ModelView, PeerPort, WeightOrigin } from '../../src/api/port.ts';
 import { startApi, type Api, type ApiOptions } from '../../src/api/server.ts';
@@ -93,6 +95,7 @@ export interface FakePeer extends PeerPort {
 }
 
 export interface FakeOptions {
+  readonly insight?: Partial<Insight>;
   readonly model?: FakeModel;
   readonly members?: readonly MemberView[];
   readonly isReady?: boolean;
@@ -126,6 +129,15 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
     requests,
     imports,
     self: { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0', kernel: 'wasm' },
+    insight: {
+      requests: () => Promise.resolve([]),
+      trace: (requestId) => Promise.reject(new MeshError('NOT_FOUND', `no peer remembers request ${requestId}`)),
+      cards: () => Promise.resolve([]),
+      ping: () => Promise.resolve([1.5]),
+      events: new Journal(16),
+      logs: new Journal(16),
+      ...options.insight,
+    },
     ready: () => options.isReady ?? true,
     members: () => options.members ?? [member()],
     models: () => Promise.resolve([view('double')]),
@@ -141,6 +153,17 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
       return view(given.name);
     },
     refusal: (client) => options.refusal?.(client),
+    // eslint-disable-next-line @typescript-eslint/require-await
+    pull: async (name, onProgress) => {
+      known(name);
+      onProgress('fetching weights', 1, 2);
+      return view(name);
+    },
+    // eslint-disable-next-line @typescript-eslint/require-await
+    remove: async (name) => {
+      known(name);
+      return { id: MODEL_ID, name, bytesFreed: 500, otherHolders: 1 };
+    },
     infer: async (request) => {
       requests.push(request);
       known(request.model);

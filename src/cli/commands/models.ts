@@ -1,12 +1,13 @@
 /** `tilemesh models`: what the mesh can run, and who holds it. */
 import type { ModelView } from '../../api/port.ts';
 import { getJson, parseApiUrls } from '../client.ts';
-import { writeJson, type Terminal } from '../terminal.ts';
+import { plainly, writeJson, type Terminal } from '../terminal.ts';
 import { clean, formatBytes, table } from '../text.ts';
 
 export interface ModelsOptions {
   readonly api: string;
   readonly json?: true;
+  readonly plain?: true;
 }
 
 export async function modelsCommand(terminal: Terminal, options: ModelsOptions): Promise<void> {
@@ -18,11 +19,11 @@ export async function modelsCommand(terminal: Terminal, options: ModelsOptions):
     writeJson(terminal, 'models/1', { models });
     return;
   }
-  if (models.length === 0) {
+  if (models.length === 0 && options.plain !== true) {
     terminal.out('The mesh holds no model yet: add one with "npx tilemesh import FILE.onnx --name NAME".\n');
     return;
   }
-  terminal.out(renderModels(terminal, models));
+  terminal.out(renderModels(options.plain ? plainly(terminal) : terminal, models));
 }
 
 function renderModels(terminal: Terminal, models: readonly ModelView[]): string {

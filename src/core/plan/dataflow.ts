@@ -18,6 +18,8 @@ export const ASSEMBLY_BLOCK = 0xffffffff;
 
 /** A region that somebody holds and somebody else needs. Null regions: a whole value of unknown size. */
 export interface Transfer {
+  /** Counts all transfers of the plan, those that stay where they are included. */
+  readonly index: number;
   readonly tensor: string;
   readonly region: Region | null;
   /** Participant index, or ENTRY. */
@@ -84,7 +86,12 @@ function holdings(bound: BoundGraph, plan: Plan): Map<string, Holding[]> {
 export function deriveDataflow(bound: BoundGraph, plan: Plan): Dataflow {
   const held = holdings(bound, plan);
   const sends = new Map<string, Transfer[]>();
-  const transfersOf = (tensor: string, needed: Region | null, reader: Omit<Transfer, 'tensor' | 'region' | 'from'>) => {
+  let count = 0;
+  const transfersOf = (
+    tensor: string,
+    needed: Region | null,
+    reader: Omit<Transfer, 'index' | 'tensor' | 'region' | 'from'>,
+  ) => {
     const holders = held.get(tensor);
     if (holders === undefined) {
       throw new MeshError('INVALID_MESSAGE', `the plan needs "${tensor}" before any of its blocks makes it`);
@@ -92,7 +99,7 @@ export function deriveDataflow(bound: BoundGraph, plan: Plan): Dataflow {
     return holders.flatMap(({ from, key, region: own }): Transfer[] => {
       const region = own === null || needed === null ? null : intersect(own, needed);
       if (region !== null && isEmpty(region)) return [];
-      const transfer = { tensor, region, from, ...reader };
+      const transfer = { index: count++, tensor, region, from, ...reader };
       const list = sends.get(key) ?? [];
       list.push(transfer);
       sends.set(key, list);

@@ -5,7 +5,7 @@ import { blockColour, peerColour } from './palette.ts';
 import type { Drawing } from './maps.ts';
 
 export interface GanttSetup {
-  readonly timeline: Timeline;
+  readonly timeline: Pick<Timeline, 'tiles' | 'messages' | 'marks'>;
   /** Of all boards. */
   readonly names: readonly string[];
   /** Boards of the plan's participants, in their order: their colours are those of the maps. */

@@ -5,7 +5,7 @@
 import { length, whole } from '../../core/geometry/interval.ts';
 import { wholeRegion, type Region } from '../../core/geometry/region.ts';
 import type { BoundGraph } from '../../core/graph/bind.ts';
-import { ENTRY, type Dataflow, type Transfer } from '../../core/plan/dataflow.ts';
+import { ENTRY, type Dataflow } from '../../core/plan/dataflow.ts';
 import type { PlanExplanation } from '../../core/plan/explain.ts';
 import { describeCut, type Cut, type Plan } from '../../core/plan/plan.ts';
 import { elementCount } from '../../core/tensor/tensor.ts';
@@ -17,13 +17,17 @@ export interface Drawing {
   readonly markup: string;
 }
 
-interface Figure {
+/** A tensor that is drawn, of whatever source. */
+export interface Figure {
   readonly tensor: string;
+  /** An input of the network, which the entry holds. */
+  readonly isInput: boolean;
   readonly shape: readonly number[];
   readonly cut: Cut;
   /** Participant and region of each part; null: all of it, of unknown size. */
   readonly held: readonly (readonly [number, Region])[];
-  readonly moved: readonly Transfer[];
+  /** What peers send each other of it. */
+  readonly moved: readonly Region[];
   readonly captions: readonly string[];
 }
 
@@ -49,13 +53,15 @@ function axesOf(shape: readonly number[], { axes }: Cut): readonly [number, numb
 
 function figuresOf(bound: BoundGraph, plan: Plan, dataflow: Dataflow, explanation: PlanExplanation): Figure[] {
   const needs = [...dataflow.tasks.flatMap((task) => task.needs), ...dataflow.outputs];
-  const movedOf = (tensor: string): Transfer[] =>
-    needs.filter((need) => need.tensor === tensor && need.from !== need.to && need.region !== null);
+  const movedOf = (tensor: string): Region[] =>
+    needs.flatMap(({ tensor: own, from, to, region }) =>
+      own === tensor && from !== to && region !== null ? [region] : [],
+    );
   const inputs = bound.graph.inputs.map(({ name }): Figure => {
     const shape = bound.shapes.get(name)!;
     const held = [[ENTRY, wholeRegion(shape)]] as const;
     const cut = plan.blocks[0]?.cut ?? { axes: [], counts: [] };
-    return { tensor: name, shape, cut, held, moved: movedOf(name), captions: ['input, at the entry'] };
+    return { tensor: name, isInput: true, shape, cut, held, moved: movedOf(name), captions: ['input, at the entry'] };
   });
   const outputs = plan.blocks.map(({ cut, parts }, index): Figure => {
     // Of several values the largest is drawn.
@@ -76,7 +82,7 @@ function figuresOf(bound: BoundGraph, plan: Plan, dataflow: Dataflow, explanatio
       `${(macs / 1e9).toFixed(2)} GMAC, ${computeMs.toFixed(1)} ms`,
       `${(exchange.bytes / 1e6).toFixed(2)} MB before, ${exchange.ms.toFixed(1)} ms`,
     ];
-    return { tensor, shape, cut, held, moved: movedOf(tensor), captions };
+    return { tensor, isInput: false, shape, cut, held, moved: movedOf(tensor), captions };
   });
   return [...inputs, ...outputs];
 }
@@ -134,7 +140,7 @@ function drawFigure(figure: Figure, heading: string, names: readonly string[], l
     return element('rect', { ...box(region), class: 'edge', fill }, tooltip(holder));
   });
   // Many peers may be sent the same.
-  const hatched = new Set(moved.map(({ region }) => element('rect', { ...box(region!), fill: 'url(#halo)' })));
+  const hatched = new Set(moved.map((region) => element('rect', { ...box(region), fill: 'url(#halo)' })));
   const text = { anchor: 'middle', kind: 'faint' } as const;
   return [
     label(middle, 14, heading, { anchor: 'middle', isBold: true }),
@@ -161,19 +167,23 @@ export function drawMaps(
   explanation: PlanExplanation,
   width: number,
 ): Drawing {
-  const figures = figuresOf(bound, plan, dataflow, explanation);
+  return drawFigures(figuresOf(bound, plan, dataflow, explanation), plan.participants, width);
+}
+
+/** @param names of participants. */
+export function drawFigures(figures: readonly Figure[], names: readonly string[], width: number): Drawing {
   const columns = Math.max(1, Math.floor(width / CELL_WIDTH));
   const largest = {
     spatial: Math.max(1, ...figures.flatMap(({ shape }) => shape.slice(2))),
     features: Math.max(1, ...figures.flatMap(({ shape }) => shape[1] ?? [])),
   };
-  const inputs = bound.graph.inputs.length;
+  const inputs = figures.filter(({ isInput }) => isInput).length;
   const markup = figures.map((figure, index) => {
     const x = (index % columns) * CELL_WIDTH;
     const y = Math.floor(index / columns) * CELL_HEIGHT;
     const number = index < inputs ? '' : `${index - inputs + 1}. `;
     const heading = `${number}${figure.tensor}`.slice(0, MAX_CAPTION);
-    return element('g', { transform: `translate(${x},${y})` }, drawFigure(figure, heading, plan.participants, largest));
+    return element('g', { transform: `translate(${x},${y})` }, drawFigure(figure, heading, names, largest));
   });
   return { height: Math.ceil(figures.length / columns) * CELL_HEIGHT, markup: markup.join('') };
 }

@@ -5,7 +5,7 @@ import type { PlanExplanation } from '../../core/plan/explain.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Timeline } from '../timeline.ts';
 import { drawGantt } from './gantt.ts';
-import { drawMaps } from './maps.ts';
+import { drawMaps, type Drawing } from './maps.ts';
 import { element, label } from './markup.ts';
 import { STYLE } from './palette.ts';
 
@@ -23,7 +23,8 @@ export interface PictureSetup {
 }
 
 const MARGIN = 20;
-const INNER_WIDTH = 1180;
+/** Of drawings on a page, pixels. */
+export const INNER_WIDTH = 1180;
 const HEADING = 26;
 
 const hatch = element(
@@ -39,6 +40,19 @@ export function drawPicture(setup: PictureSetup): string {
   const maps = drawMaps(bound, plan, deriveDataflow(bound, plan), explanation, INNER_WIDTH);
   const participants = plan.participants.map((peer) => names.indexOf(peer));
   const gantt = drawGantt({ timeline, names, participants, fromMs, toMs, width: INNER_WIDTH });
+  return drawPage({ title, subtitle, maps, gantt, ganttTitle: 'Boards and their cables over time (simulated)' });
+}
+
+export interface PageSetup {
+  readonly title: string;
+  readonly subtitle: string;
+  readonly maps: Drawing;
+  readonly gantt: Drawing;
+  readonly ganttTitle: string;
+}
+
+/** Both drawings under one another. */
+export function drawPage({ title, subtitle, maps, gantt, ganttTitle }: PageSetup): string {
   const mapsTop = MARGIN + 70;
   const ganttTop = mapsTop + maps.height + HEADING;
   const height = ganttTop + gantt.height + MARGIN;
@@ -65,7 +79,7 @@ export function drawPicture(setup: PictureSetup): string {
       { size: 13, isBold: true },
     ),
     at(mapsTop, maps.markup),
-    label(MARGIN, ganttTop - 10, 'Boards and their cables over time (simulated)', { size: 13, isBold: true }),
+    label(MARGIN, ganttTop - 10, ganttTitle, { size: 13, isBold: true }),
     ...legend,
     at(ganttTop, gantt.markup),
   ];

@@ -278,7 +278,7 @@ describe('command line', () => {
         3,
         /^tilemesh: no peer answers at http:\/\/127\.0\.0\.1:9: start one with "npx tilemesh up" or name another with --api\n$/,
       ],
-      ['a command is misspelt', ['peer'], 2, /Did you mean peers\?/],
+      ['a command is misspelt', ['pers'], 2, /Did you mean peers\?/],
       ['an option is unknown', ['peers', '--jsn'], 2, /--json/],
       ['an address is none', ['peers', '--api', 'http://'], 2, /HOST:PORT/],
       ['a number is none', ['run', 'm', 'x', '--parallelism', 'many'], 2, /"auto" or a number/],

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { defaultsFor } from '../../../src/config/defaults.ts';
 import { VARIABLES } from '../../../src/config/environment.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import { editDistance, SETTINGS, validate } from '../../../src/config/schema.ts';
+import { SETTINGS, validate } from '../../../src/config/schema.ts';
+import { editDistance } from '../../../src/core/edit-distance.ts';
 import { MeshError } from '../../../src/core/errors.ts';
 
 const machine = { hostname: 'board 7', home: '/home/me', memoryBytes: 2 ** 32 };

@@ -50,7 +50,7 @@ describe('mesh/early-pieces', () => {
     assert.ok(early.bytes > 600);
     assert.deepEqual(
       early.claim(pieces[0]!),
-      pieces.map((own) => ({ from: ALICE, piece: own })),
+      pieces.map((own) => ({ from: ALICE, piece: own, arrivedMs: clock.now() })),
     );
     assert.equal(early.bytes, 0);
     assert.deepEqual(early.claim(pieces[0]!), []);

@@ -9,6 +9,8 @@ import { PLAN_SCHEMA } from '../../../src/core/plan/plan.ts';
 import { fromFloat32 } from '../../../src/core/tensor/tensor.ts';
 import { Feeding } from '../../../src/mesh/feeding.ts';
 import type { MemberDirectory, ModelAccess } from '../../../src/mesh/ports.ts';
+import { SYSTEM_CLOCK } from '../../../src/mesh/ports.ts';
+import { Recorder } from '../../../src/mesh/recording.ts';
 import { Preparation } from '../../../src/mesh/preparation.ts';
 import { silentLogger } from '../../../src/observability/logger.ts';
 import { graphOf, node, value } from '../core/graph/small-graphs.ts';
@@ -76,6 +78,8 @@ describe('mesh/feeding', () => {
             await hold;
           },
         },
+        clock: SYSTEM_CLOCK,
+        records: new Recorder(SYSTEM_CLOCK),
         preparation: new Preparation(models, planner, 'exact'),
         logger: silentLogger(),
       },

@@ -10,6 +10,8 @@ import { fromFloat32, type Shape, type Tensor } from '../../../src/core/tensor/t
 import { Handover } from '../../../src/mesh/handover.ts';
 import { TO_ENTRY } from '../../../src/mesh/piece-address.ts';
 import type { PieceChannel } from '../../../src/mesh/ports.ts';
+import { SYSTEM_CLOCK } from '../../../src/mesh/ports.ts';
+import { Recorder } from '../../../src/mesh/recording.ts';
 import type { PreparedPlan } from '../../../src/mesh/preparation.ts';
 import { graphOf, node, value } from '../core/graph/small-graphs.ts';
 
@@ -81,6 +83,8 @@ const numbers = (shape: Shape, first: number): Tensor => {
   );
 };
 
+const noted = () => ({ clock: SYSTEM_CLOCK, recording: new Recorder(SYSTEM_CLOCK).of(ID.requestId) });
+
 describe('mesh/handover', () => {
   for (const batch of [1, 2]) {
     describe(`with a batch of ${batch}`, () => {
@@ -96,7 +100,7 @@ describe('mesh/handover', () => {
         sent = [];
         const { signal } = new AbortController();
         const prepared = prepare(shape);
-        handover = new Handover({ id: ID, self: ENTRY, prepared, inputs, pieces: channel(sent), signal });
+        handover = new Handover({ id: ID, self: ENTRY, prepared, inputs, pieces: channel(sent), ...noted(), signal });
       });
 
       it('sends each tile its rows of each input, and nothing else', async () => {
@@ -129,9 +133,9 @@ describe('mesh/handover', () => {
             bytes: part.bytes,
           };
         };
-        handover.add(sum(1, 4));
+        handover.add(OTHER, sum(1, 4));
         assert.ok(!handover.isComplete);
-        handover.add(sum(0, 1));
+        handover.add(ENTRY, sum(0, 1));
         assert.ok(handover.isComplete);
         const outputs = handover.outputs();
         assert.deepEqual([...outputs.keys()], ['sum', 'left']);
@@ -155,6 +159,7 @@ describe('mesh/handover', () => {
       prepared: prepare(SHAPE),
       inputs,
       pieces: channel([]),
+      ...noted(),
       signal,
     });
     const header = {
@@ -174,7 +179,15 @@ describe('mesh/handover', () => {
 
   it('names the peer that it cannot reach', async () => {
     const pieces = channel([], OTHER);
-    const handover = new Handover({ id: ID, self: ENTRY, prepared: prepare(SHAPE), inputs, pieces, signal });
+    const handover = new Handover({
+      id: ID,
+      self: ENTRY,
+      prepared: prepare(SHAPE),
+      inputs,
+      pieces,
+      ...noted(),
+      signal,
+    });
     await assert.rejects(handover.send(), { code: 'PEER_LOST', details: { lostPeer: OTHER } });
   });
 
@@ -185,7 +198,15 @@ describe('mesh/handover', () => {
     const whole = { ...part!, outputs: { sum: wholeRegion(SHAPE) } };
     const plan = { ...prepared.plan, blocks: [{ ...prepared.plan.blocks[0]!, parts: [whole] }] };
     const alone = { bound: prepared.bound, plan, dataflow: deriveDataflow(prepared.bound, plan) };
-    await new Handover({ id: ID, self: ENTRY, prepared: alone, inputs, pieces: channel(sent), signal }).send();
+    await new Handover({
+      id: ID,
+      self: ENTRY,
+      prepared: alone,
+      inputs,
+      pieces: channel(sent),
+      ...noted(),
+      signal,
+    }).send();
     for (const { piece } of sent) {
       assert.deepEqual(piece.bytes, inputs.get(piece.tensor)!.bytes);
       assert.notEqual(piece.bytes.buffer, inputs.get(piece.tensor)!.bytes.buffer);
@@ -196,11 +217,19 @@ describe('mesh/handover', () => {
     const sent: Sent[] = [];
     const prepared = prepare(SHAPE);
     const text: Tensor = { type: 'string', shape: [2], bytes: Uint8Array.of(1, 2, 3) };
-    const transfer = { tensor: 'text', region: wholeRegion([2]), from: -1, to: 1, block: 0, part: 0 };
+    const transfer = { index: 0, tensor: 'text', region: wholeRegion([2]), from: -1, to: 1, block: 0, part: 0 };
     const dataflow = { ...prepared.dataflow, sends: new Map([['entry', [transfer]]]) };
     const own = { ...prepared, dataflow };
     const texts = new Map([['text', text]]);
-    await new Handover({ id: ID, self: ENTRY, prepared: own, inputs: texts, pieces: channel(sent), signal }).send();
+    await new Handover({
+      id: ID,
+      self: ENTRY,
+      prepared: own,
+      inputs: texts,
+      pieces: channel(sent),
+      ...noted(),
+      signal,
+    }).send();
     assert.deepEqual(
       sent.map(({ piece }) => [...piece.bytes]),
       [[1, 2, 3]],

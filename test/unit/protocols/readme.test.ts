@@ -4,6 +4,7 @@ import path from 'node:path';
 import * as answers from '../../../protocols/answers/constants.ts';
 import * as blobs from '../../../protocols/blobs/constants.ts';
 import * as election from '../../../protocols/election/constants.ts';
+import * as inspect from '../../../protocols/inspect/constants.ts';
 import * as lane from '../../../protocols/lane/constants.ts';
 import * as health from '../../../protocols/health/constants.ts';
 import * as pieces from '../../../protocols/pieces/constants.ts';
@@ -16,7 +17,7 @@ describe('protocols/README.md', () => {
       id,
       Number(limit),
     ]);
-    const constants = [election, plan, pieces, blobs, answers, health, lane];
+    const constants = [election, plan, pieces, blobs, answers, health, inspect, lane];
     assert.deepEqual(
       rows,
       constants.map(({ PROTOCOL_ID, MAX_FRAME_BYTES }) => [PROTOCOL_ID, MAX_FRAME_BYTES]),
