@@ -51,10 +51,16 @@ export function layTree(tree: string, { root, architecture, version }: TreeOptio
 /** Without time and name, so that the same content gives the same bytes. */
 const compressed = (content: string | Uint8Array): Uint8Array => gzipSync(content, { level: 9 });
 
-/** Of the last commit, where there are any; otherwise now. SOURCE_DATE_EPOCH goes before both. */
+/**
+ * Of the last commit, where there are any; otherwise now. SOURCE_DATE_EPOCH goes before both.
+ * @throws Error when that is no number of seconds.
+ */
 export function sourceDate(root: string): Date {
   const { SOURCE_DATE_EPOCH: epoch } = process.env;
-  if (epoch !== undefined) return new Date(Number(epoch) * 1000);
+  if (epoch !== undefined) {
+    if (/^\d{1,11}$/.test(epoch)) return new Date(Number(epoch) * 1000);
+    throw new Error(`SOURCE_DATE_EPOCH "${epoch}" is no number of seconds since 1970: correct or unset it`);
+  }
   try {
     const output = execFileSync('git', ['log', '-1', '--format=%ct'], {
       cwd: root,

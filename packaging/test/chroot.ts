@@ -40,7 +40,9 @@ export class Chroot {
     try {
       // A root folder that users may enter, unlike one for a temporary.
       await chmod(folder, 0o755);
-      await execute('debootstrap', ['--variant=minbase', SUITE, folder], { timeout: BOOTSTRAP_DEADLINE_MS });
+      // In a mount namespace, as debootstrap mounts a /proc, which would stay if it were ended half-way.
+      const words = ['--mount', 'debootstrap', '--variant=minbase', SUITE, folder];
+      await execute('unshare', words, { timeout: BOOTSTRAP_DEADLINE_MS });
       return new Chroot(folder);
     } catch (cause) {
       const { stdout = '' } = cause as { readonly stdout?: string };

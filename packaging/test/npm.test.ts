@@ -15,8 +15,8 @@ import { bestLabel, startPeerProcess, type PeerProcess } from './peer-process.ts
 const execute = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
 const MACHINES = 3;
-/** What is promised, from the start of the first peer. */
-const FIRST_ANSWER_MS = 60_000;
+/** Promised is a minute; a machine that does much else besides is given more. */
+const FIRST_ANSWER_MS = 300_000;
 const COMMAND_DEADLINE_MS = 60_000;
 const DIGIT = 777;
 
@@ -25,7 +25,7 @@ interface Peers {
 }
 
 describe('the npm package', function () {
-  this.timeout(600_000);
+  this.timeout(900_000);
 
   let folder: string | undefined;
   let network: Network;
