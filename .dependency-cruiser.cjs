@@ -4,7 +4,7 @@ const only = (name, from, allowed, comment) => ({
   severity: 'error',
   comment,
   from: { path: from },
-  to: { path: '^(src|protocols|kernels|models|demo|bench|test)/', pathNot: [from, ...allowed] },
+  to: { path: '^(src|protocols|kernels|models|demo|bench|packaging|test)/', pathNot: [from, ...allowed] },
 });
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -50,8 +50,8 @@ module.exports = {
     {
       name: 'not-to-tests',
       severity: 'error',
-      from: { pathNot: '^(test|demo|bench)/' },
-      to: { path: '^(test|demo|bench)/' },
+      from: { pathNot: '^(test|demo|bench|packaging)/' },
+      to: { path: '^(test|demo|bench|packaging)/' },
     },
     {
       name: 'composition-root',

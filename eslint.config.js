@@ -22,9 +22,9 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['test/**', 'demo/**', 'examples/**', 'src/cli/**', 'models/zoo/**'], rules: { 'no-console': 'off' } },
+  { files: ['test/**', 'demo/**', 'examples/**', 'packaging/**', 'src/cli/**', 'models/zoo/**'], rules: { 'no-console': 'off' } },
   {
-    files: ['test/**/*.ts'],
+    files: ['test/**/*.ts', 'packaging/test/**/*.ts'],
     rules: {
       '@typescript-eslint/no-empty-function': 'off',
       '@typescript-eslint/no-unused-expressions': 'off',

