@@ -2,6 +2,7 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import { MeshError } from '../core/errors.ts';
+import { acceptBodies } from './body.ts';
 import { sendError, toApiError } from './error-reply.ts';
 import { startGrpc, type GrpcServer } from './grpc/server.ts';
 import { guardOrigin } from './guard.ts';
@@ -25,6 +26,7 @@ import { servedPeer } from './served-peer.ts';
 import { Statistics } from './statistics.ts';
 import { traceRequests } from './trace-context.ts';
 
+const BODY_ROUTES = [openInferenceRoutes, repositoryRoutes, classifyRoutes, runRoutes] as const;
 const MAX_PARAMETER_LENGTH = 256;
 
 export interface ApiOptions {
@@ -146,17 +148,13 @@ function buildApi(context: RouteContext, options: ApiOptions): FastifyInstance {
   app.setNotFoundHandler((request, reply) =>
     sendError(reply, new MeshError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.slice(0, 200)}`)),
   );
-  for (const routes of [
-    openInferenceRoutes,
-    repositoryRoutes,
-    classifyRoutes,
-    runRoutes,
-    meshRoutes,
-    importRoutes,
-    metricsRoutes,
-    insightRoutes,
-    modelRoutes,
-  ]) {
+  // One scope for all that take bodies into memory: what they hold is counted together.
+  app.register((scope, _options, done) => {
+    acceptBodies(scope, options.limits);
+    for (const routes of BODY_ROUTES) scope.register((inner) => routes(inner, context));
+    done();
+  });
+  for (const routes of [meshRoutes, importRoutes, metricsRoutes, insightRoutes, modelRoutes]) {
     app.register((scope) => routes(scope, context));
   }
   return app;

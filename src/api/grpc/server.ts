@@ -16,6 +16,7 @@ import { modelConfig } from '../open-inference/model-config.ts';
 import type { InferenceService } from '../open-inference/service.ts';
 import { runHeaders } from '../run-headers.ts';
 import { continueTrace, REQUEST_ID_HEADER } from '../trace-context.ts';
+import { TensorBudget } from './budget.ts';
 import { callOf } from './call.ts';
 import { SERVICE } from './definition.ts';
 import { configMessage, filesToLoad, infer, modelStatistics, type Call } from './methods.ts';
@@ -76,6 +77,7 @@ const close = (server: Server, patienceMs: number): Promise<void> =>
 
 function implementation(service: InferenceService, options: GrpcOptions): UntypedServiceImplementation {
   const { repository } = service;
+  const budget = new TensorBudget(options.limits.bodyBytesInFlight);
 
   const unary =
     <Request, Response extends DescMessage>(
@@ -116,11 +118,11 @@ function implementation(service: InferenceService, options: GrpcOptions): Untype
       config: configMessage(modelConfig(await service.modelMetadata(name, version))),
     })),
     modelInfer: unary(wire.ModelInferResponseSchema, async (request: wire.ModelInferRequest, call, raw) => {
-      const { reply, response } = await infer(service, request, call);
+      const { reply, response } = await budget.hold(request, () => infer(service, request, call));
       raw.sendMetadata(told(call.metadata, runHeaders(reply)));
       return response;
     }),
-    modelStreamInfer: streamInfer(service, options),
+    modelStreamInfer: streamInfer(service, budget, options),
     modelStatistics: unary(
       wire.ModelStatisticsResponseSchema,
       async ({ name, version }: wire.ModelStatisticsRequest) => ({

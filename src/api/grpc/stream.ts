@@ -9,6 +9,7 @@ import {
 } from '../../../protocols/inference/inference_pb.js';
 import { toApiError } from '../error-reply.ts';
 import type { InferenceService } from '../open-inference/service.ts';
+import type { TensorBudget } from './budget.ts';
 import { callOf } from './call.ts';
 import { infer } from './methods.ts';
 
@@ -23,6 +24,7 @@ export interface StreamOptions {
 export const streamInfer =
   (
     service: InferenceService,
+    budget: TensorBudget,
     { closing, onError }: StreamOptions,
   ): handleBidiStreamingCall<ModelInferRequest, ModelStreamInferResponse> =>
   (call) => {
@@ -32,7 +34,7 @@ export const streamInfer =
 
     const answer = async (request: ModelInferRequest): Promise<ModelStreamInferResponse> => {
       try {
-        const { response } = await infer(service, request, context);
+        const { response } = await budget.hold(request, () => infer(service, request, context));
         return create(ModelStreamInferResponseSchema, { inferResponse: response });
       } catch (error) {
         const failure = toApiError(error);

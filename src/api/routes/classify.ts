@@ -7,7 +7,6 @@ import * as v from 'valibot';
 import { MeshError } from '../../core/errors.ts';
 import { sniff, type Payload } from '../../../models/tasks/payload.ts';
 import { postprocess, preprocess } from '../../../models/tasks/process.ts';
-import { acceptBodies } from '../body.ts';
 import { requestSignal } from '../cancellation.ts';
 import { clientOf, guardPlaces } from '../guard.ts';
 import { parseJson } from '../open-inference/json.ts';
@@ -36,7 +35,6 @@ interface Asked {
 export async function classifyRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
   const { peer, limits, closing } = context;
   guardPlaces(app, peer);
-  acceptBodies(app, limits);
 
   app.post<ClassifyRoute>('/v2/models/:model/classify', async (request, reply) => {
     const signal = requestSignal(reply, closing);

@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { MeshError } from '../../core/errors.ts';
 import { isRequestId, type RequestId } from '../../core/ids.ts';
-import { acceptBodies } from '../body.ts';
 import { requestSignal } from '../cancellation.ts';
 import { clientOf, guardPlaces } from '../guard.ts';
 import { modelConfig } from '../open-inference/model-config.ts';
@@ -38,7 +37,6 @@ const versioned = (path: string): readonly string[] => [
 export async function openInferenceRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
   const { inference, peer, limits, closing } = context;
   guardPlaces(app, peer);
-  acceptBodies(app, limits);
 
   app.get('/v2', () => inference.serverMetadata());
   app.get('/v2/health/live', () => ({ live: true }));

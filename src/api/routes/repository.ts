@@ -2,7 +2,6 @@
 import type { FastifyInstance } from 'fastify';
 import * as v from 'valibot';
 import { MeshError } from '../../core/errors.ts';
-import { acceptBodies } from '../body.ts';
 import { requestSignal } from '../cancellation.ts';
 import { parseJson } from '../open-inference/json.ts';
 import { FILE_PARAMETER } from '../open-inference/repository.ts';
@@ -42,8 +41,6 @@ function filesOf(parameters: Readonly<Record<string, unknown>>): ReadonlyMap<str
 export async function repositoryRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
   const { limits, closing } = context;
   const { repository } = context.inference;
-  acceptBodies(app, limits);
-
   app.post<Route>('/v2/repository/index', ({ body }) =>
     repository.index(read(indexSchema, body, limits.jsonBytes).ready),
   );

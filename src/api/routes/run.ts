@@ -5,7 +5,6 @@ import type { Tensor } from '../../core/tensor/tensor.ts';
 import { writeNpy } from '../../../models/tasks/npy.ts';
 import { sniff, type Payload, type PayloadKind } from '../../../models/tasks/payload.ts';
 import { postprocess, preprocess } from '../../../models/tasks/process.ts';
-import { acceptBodies } from '../body.ts';
 import { requestSignal } from '../cancellation.ts';
 import { replyWithProgress } from '../event-stream.ts';
 import { clientOf, guardPlaces } from '../guard.ts';
@@ -21,9 +20,8 @@ interface RunRoute extends ModelParameters {
 
 // eslint-disable-next-line @typescript-eslint/require-await -- the framework's plugins are asynchronous
 export async function runRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
-  const { peer, limits, closing, onError } = context;
+  const { peer, closing, onError } = context;
   guardPlaces(app, peer);
-  acceptBodies(app, limits);
 
   app.post<RunRoute>('/tilemesh/v1/models/:model/run', async (request, reply) => {
     const signal = requestSignal(reply, closing);

@@ -227,6 +227,22 @@ describe('Open Inference Protocol over gRPC, asked by grpc-js with proto-loader'
     assert.ok(stats.compute_infer!.count === 1 && stats.compute_infer!.ns > 0);
   });
 
+  it('refuses what would not fit beside the tensors of other calls', async () => {
+    const arrived = Promise.withResolvers<undefined>();
+    const release = Promise.withResolvers<undefined>();
+    const beforeAnswer = async () => {
+      arrived.resolve(undefined);
+      await release.promise;
+    };
+    await start({ beforeAnswer }, { ...API_LIMITS, bodyBytesInFlight: 20 });
+    const request = { model_name: 'double', inputs: [INPUT], raw_input_contents: [RAW] };
+    const first = call('ModelInfer', request);
+    await arrived.promise;
+    await fails(status.UNAVAILABLE, /too many large requests/, 'ModelInfer', request);
+    release.resolve(undefined);
+    assert.deepEqual(rawValues(await first), [2, 4, 6, 8]);
+  });
+
   it('refuses what is wrong, with what to do', async () => {
     const peer = await start({}, { ...API_LIMITS, bodyBytes: 100_000 });
     const model_name = 'double';
