@@ -81,7 +81,7 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
     host: options.host,
     port,
     get active() {
-      return active.size;
+      return active.size + (grpc?.active ?? 0);
     },
     ...defined('grpcPort', grpc?.port),
     close: async () => {

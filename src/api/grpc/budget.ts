@@ -10,9 +10,15 @@ const sizeOf = ({ inputs, rawInputContents }: ModelInferRequest): number => {
 export class TensorBudget {
   readonly #totalBytes: number;
   #held = 0;
+  #calls = 0;
 
   constructor(totalBytes: number) {
     this.#totalBytes = totalBytes;
+  }
+
+  /** Requests in hand. */
+  get calls(): number {
+    return this.#calls;
   }
 
   /** @throws MeshError OVERLOADED; `work` has not begun then. */
@@ -22,10 +28,12 @@ export class TensorBudget {
       throw new MeshError('OVERLOADED', 'too many large requests at once: try again in a moment, or at another peer');
     }
     this.#held += size;
+    this.#calls++;
     try {
       return await work();
     } finally {
       this.#held -= size;
+      this.#calls--;
     }
   }
 }

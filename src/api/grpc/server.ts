@@ -35,6 +35,8 @@ export interface GrpcOptions {
 
 export interface GrpcServer {
   readonly port: number;
+  /** Inferences in hand. */
+  readonly active: number;
   /** Waits for calls under way for `limits.closeMs`. */
   close(): Promise<void>;
 }
@@ -52,7 +54,8 @@ export async function startGrpc(service: InferenceService, options: GrpcOptions)
     'grpc.max_concurrent_streams': MAX_CALLS,
     'grpc-node.max_session_memory': limits.bodyBytesInFlight / MEBIBYTE,
   });
-  server.addService(SERVICE, implementation(service, options));
+  const budget = new TensorBudget(limits.bodyBytesInFlight);
+  server.addService(SERVICE, implementation(service, budget, options));
   const address = `${host.includes(':') ? `[${host}]` : host}:${options.port}`;
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
@@ -60,7 +63,13 @@ export async function startGrpc(service: InferenceService, options: GrpcOptions)
       else reject(bindError(address, error));
     });
   });
-  return { port, close: () => close(server, limits.closeMs) };
+  return {
+    port,
+    get active() {
+      return budget.calls;
+    },
+    close: () => close(server, limits.closeMs),
+  };
 }
 
 const bindError = (address: string, cause: Error): MeshError =>
@@ -75,9 +84,12 @@ const close = (server: Server, patienceMs: number): Promise<void> =>
     });
   });
 
-function implementation(service: InferenceService, options: GrpcOptions): UntypedServiceImplementation {
+function implementation(
+  service: InferenceService,
+  budget: TensorBudget,
+  options: GrpcOptions,
+): UntypedServiceImplementation {
   const { repository } = service;
-  const budget = new TensorBudget(options.limits.bodyBytesInFlight);
 
   const unary =
     <Request, Response extends DescMessage>(

@@ -41,6 +41,7 @@ function filesOf(parameters: Readonly<Record<string, unknown>>): ReadonlyMap<str
 export async function repositoryRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
   const { limits, closing } = context;
   const { repository } = context.inference;
+
   app.post<Route>('/v2/repository/index', ({ body }) =>
     repository.index(read(indexSchema, body, limits.jsonBytes).ready),
   );

@@ -238,9 +238,11 @@ describe('Open Inference Protocol over gRPC, asked by grpc-js with proto-loader'
     const request = { model_name: 'double', inputs: [INPUT], raw_input_contents: [RAW] };
     const first = call('ModelInfer', request);
     await arrived.promise;
+    assert.equal(api.active, 1);
     await fails(status.UNAVAILABLE, /too many large requests/, 'ModelInfer', request);
     release.resolve(undefined);
     assert.deepEqual(rawValues(await first), [2, 4, 6, 8]);
+    assert.equal(api.active, 0);
   });
 
   it('refuses what is wrong, with what to do', async () => {

@@ -139,6 +139,23 @@ describe('Open Inference Protocol over HTTP', () => {
       assert.equal((await post(infer, '{}', { 'content-encoding': 'br' })).status, 415);
     });
 
+    it('count together over all routes', async () => {
+      const arrived = Promise.withResolvers<undefined>();
+      const release = Promise.withResolvers<undefined>();
+      const beforeAnswer = async () => {
+        arrived.resolve(undefined);
+        await release.promise;
+      };
+      const { url, infer } = await start({ beforeAnswer }, { ...API_LIMITS, bodyBytesInFlight: 100 });
+      const first = post(infer, { inputs: [X] });
+      await arrived.promise;
+      for (const path of ['/v2/models/double/classify', '/v2/repository/index', '/tilemesh/v1/models/double/run']) {
+        assert.equal((await post(`${url}${path}`, Buffer.alloc(90))).status, 503, path);
+      }
+      release.resolve(undefined);
+      assert.equal((await first).status, 200);
+    });
+
     it('without a declared length are refused as soon as they are too many, with an answer', async () => {
       const { infer } = await start({}, { ...API_LIMITS, bodyBytes: 1000 });
       const status = await new Promise<number | undefined>((resolve, reject) => {
