@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import type { ServiceFactoryMap } from 'libp2p';
 import { openKernel } from '../kernels/open.ts';
 import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
@@ -13,9 +14,11 @@ import { lanes, type LaneChoice, type LanesService } from '../protocols/lane/ser
 import { health, type HealthService } from '../protocols/health/service.ts';
 import { pieces, type PiecesService } from '../protocols/pieces/service.ts';
 import { plan, type PlanService } from '../protocols/plan/service.ts';
+import { trust as charters, type TrustService } from '../protocols/trust/service.ts';
 import { API_LIMITS } from './api/limits.ts';
 import type { PeerPort } from './api/port.ts';
 import { startApi } from './api/server.ts';
+import { loadApiToken } from './api/token.ts';
 import type { ResolvedConfig } from './config/load.ts';
 import { asPeerId } from './core/ids.ts';
 import { Directory } from './mesh/directory.ts';
@@ -31,6 +34,9 @@ import { PeerActors } from './mesh/peer-actors.ts';
 import { PlanThread } from './mesh/plan-thread.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
+import { CharterGossip } from './mesh/trust/charter-gossip.ts';
+import { openTrust } from './mesh/trust/open-trust.ts';
+import type { Invitation } from './mesh/trust/trust.ts';
 import { SpeedGauge } from './speed-gauge.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createPeerPort } from './peer-port.ts';
@@ -39,6 +45,8 @@ import { createPeerPort } from './peer-port.ts';
 export interface Peer extends PeerPort {
   /** `http://127.0.0.1:8470` */
   readonly apiUrl: string;
+  /** Where it began a mesh just now: how another board joins. */
+  readonly invitation: Invitation | null;
   /** Leaves the mesh, cancels what is under way and releases everything. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -51,6 +59,7 @@ interface Services extends Record<string, unknown> {
   readonly pieces: PiecesService;
   readonly blobs: BlobsService;
   readonly health: HealthService;
+  readonly charters: TrustService;
 }
 
 /** Programs kept for later requests; sessions of plans that are not made again would pile up otherwise. */
@@ -78,6 +87,7 @@ function protocolServices({ dataPlane }: ResolvedConfig, logger: Logger): Servic
     pieces: pieces({ usesLanes }),
     blobs: blobs(),
     health: health(),
+    charters: charters(),
   };
 }
 
@@ -126,6 +136,10 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   const lock = await lockFolder(config.data);
   undo.add(() => lock.release());
   const privateKey = await loadIdentity(config.data);
+  const trust = await openTrust(asPeerId(peerIdFromPrivateKey(privateKey).toString()), config, logger);
+  undo.add(() => trust.close());
+  const invitation = trust.hasBegun && !trust.isConfigured ? trust.invite() : null;
+  const { mesh } = trust;
   const store = await ModelStore.open(config.data, (error) => logger.warn({ code: error.code }, error.message));
   undo.add(() => store.close());
   const { name, lanes, threads } = config.kernel;
@@ -138,7 +152,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
 
   const host = await createHost<Services>({
     privateKey,
-    mesh: config.mesh,
+    trust,
     listen: config.listen,
     discovery: config.discovery,
     logger,
@@ -150,7 +164,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     health: services.health,
     logger: logger.child({ actor: 'membership' }),
     local: {
-      mesh: config.mesh,
+      mesh,
       name: config.name,
       version,
       state: 'joining',
@@ -202,6 +216,14 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   for (const service of [services.election, services.plan]) service.onMessage((from) => membership.heard(from));
   services.pieces.onPiece((from) => membership.heard(from));
   membership.start();
+  const gossip = new CharterGossip({
+    trust,
+    channel: services.charters,
+    host,
+    onForgery: (peer, error) => membership.penalise(peer, 20, error.message),
+  });
+  gossip.start();
+  undo.add(() => gossip.stop());
   await startHost(host, config);
   undo.add(() => host.stop());
   undo.add(() => membership.stop());
@@ -222,7 +244,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   undo.add(() => replicator.stop());
 
   const id = asPeerId(host.peerId.toString());
-  const self = { id, name: config.name, mesh: config.mesh, version, kernel: kernel.name };
+  const self = { id, name: config.name, mesh, version, kernel: kernel.name };
   const port = createPeerPort({
     self,
     membership,
@@ -232,9 +254,11 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     entry: actors.entry,
     defaultDeadlineMs: config.requests.defaultDeadlineMs,
     onModelsChanged: announce,
+    trust,
   });
   const api = await startApi(port, {
     ...config.api,
+    token: await loadApiToken(config.data, config.api.token),
     temporaryFolder: join(config.data, 'uploads'),
     limits: API_LIMITS,
     onError: ({ code, message }) => logger.debug({ code }, message),
@@ -254,5 +278,5 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     spread = toSpread;
   }, LOAD_INTERVAL_MS);
   undo.add(() => clearInterval(timer));
-  return { ...port, apiUrl: api.url, stop: () => undo.run() };
+  return { ...port, apiUrl: api.url, invitation, stop: () => undo.run() };
 }

@@ -9,6 +9,7 @@ import type {
   ModelView,
   PeerPort,
 } from './api/port.ts';
+import type { MembershipPort } from './api/membership-port.ts';
 import type { ProgressListener } from './api/port.ts';
 import type { RequestId } from './core/ids.ts';
 import type { Entry } from './mesh/entry.ts';
@@ -20,6 +21,7 @@ import type { ModelStore, StoredModel } from './mesh/model-store/model-store.ts'
 export interface PeerPortParts {
   readonly self: PeerPort['self'];
   readonly membership: Membership;
+  readonly trust: MembershipPort;
   readonly store: ModelStore;
   readonly library: ModelLibrary;
   readonly replicator: Replicator;
@@ -52,6 +54,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
 
   return {
     self,
+    membership: parts.trust,
     ready: () => membership.stateOf(self.id) === 'alive',
     members: () =>
       membership.members().map(({ peer, heartbeat, rttMs, silentMs, ...status }): MemberView => ({

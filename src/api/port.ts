@@ -6,6 +6,7 @@ import type { ValueInfo } from '../core/graph/graph.ts';
 import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
 import type { Tensor } from '../core/tensor/tensor.ts';
+import type { MembershipPort } from './membership-port.ts';
 import type { TaskKind, TaskSpec } from '../../models/tasks/task.ts';
 
 export type WeightOrigin = 'trained' | 'seeded' | 'imported';
@@ -87,6 +88,7 @@ export interface InferResult {
 }
 
 export interface PeerPort {
+  readonly membership: MembershipPort;
   readonly self: {
     readonly id: PeerId;
     readonly name: string;

@@ -2,11 +2,12 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { MeshError } from '../core/errors.ts';
 import { sendError, toApiError } from './error-reply.ts';
-import { guardOrigin } from './guard.ts';
+import { guardOrigin, guardRate, guardToken } from './guard.ts';
 import type { ApiLimits } from './limits.ts';
 import type { PeerPort } from './port.ts';
 import type { RouteContext } from './routes/context.ts';
 import { importRoutes } from './routes/import.ts';
+import { membershipRoutes } from './routes/membership.ts';
 import { meshRoutes } from './routes/mesh.ts';
 import { openInferenceRoutes } from './routes/open-inference.ts';
 import { runRoutes } from './routes/run.ts';
@@ -18,6 +19,8 @@ export interface ApiOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Asked for from other machines, and for what changes who is a member. */
+  readonly token: string;
   /** Folder for uploads, made when needed, on the disk the models are kept on. */
   readonly temporaryFolder: string;
   readonly limits: ApiLimits;
@@ -72,6 +75,8 @@ function buildApi(peer: PeerPort, options: ApiOptions, closing: AbortSignal): Fa
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
   });
   guardOrigin(app, options.host);
+  guardRate(app, options.limits);
+  guardToken(app, options.host, options.token);
   app.setErrorHandler((error, _request, reply) => {
     const failure = toApiError(error);
     options.onError(failure);
@@ -87,7 +92,7 @@ function buildApi(peer: PeerPort, options: ApiOptions, closing: AbortSignal): Fa
     closing,
     onError: options.onError,
   };
-  for (const routes of [openInferenceRoutes, runRoutes, meshRoutes, importRoutes]) {
+  for (const routes of [openInferenceRoutes, runRoutes, meshRoutes, importRoutes, membershipRoutes]) {
     app.register((scope) => routes(scope, context));
   }
   return app;

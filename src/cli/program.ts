@@ -1,7 +1,6 @@
 /** The command line: its commands, options, examples. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { PRESET_NAMES } from '../../models/tasks/presets.ts';
-import { DEFAULT_API } from './client.ts';
 import { importCommand, type ImportCommandOptions } from './commands/import.ts';
 import { modelsCommand, type ModelsOptions } from './commands/models.ts';
 import { peersCommand, type PeersOptions } from './commands/peers.ts';
@@ -10,17 +9,10 @@ import { runCommand, type RunOptions } from './commands/run.ts';
 import { simulateCommand, type SimulateOptions } from './commands/simulate.ts';
 import { upCommand, type StartPeer, type UpOptions } from './commands/up.ts';
 import { verifyCommand, type VerifyOptions } from './commands/verify.ts';
+import { addMembership } from './membership-commands.ts';
 import type { PaperOptions } from './model-on-paper.ts';
+import { apiOption, examples, jsonOption } from './options.ts';
 import type { Terminal } from './terminal.ts';
-
-const examples = (lines: readonly string[]): string => `Examples:\n${lines.map((line) => `  ${line}\n`).join('')}`;
-
-const apiOption = (): Option =>
-  new Option('--api <address>', 'peer to ask, HOST:PORT or a URL; several with commas, tried in turn')
-    .env('TILEMESH_API')
-    .default(DEFAULT_API);
-
-const jsonOption = (): Option => new Option('--json', 'answer with one JSON document');
 
 const append = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
 
@@ -112,6 +104,7 @@ export function createProgram(terminal: Terminal, version: string, startPeer: St
   addVerify(program, terminal);
   addPlan(program, terminal);
   addSimulate(program, terminal);
+  addMembership(program, terminal);
   return program;
 }
 
@@ -126,6 +119,10 @@ function addUp(program: Command, terminal: Terminal, startPeer: StartPeer): void
     .option('--mesh <name>', 'peers of the same mesh find each other (default: "default")')
     .option('--listen <port>', 'TCP port for other peers (default: any)', parsePort)
     .option('--bootstrap <address...>', 'addresses of peers, for networks without multicast')
+    .addOption(
+      new Option('--membership <level>', 'who may join (default: secret)').choices(['open', 'secret', 'pinned']),
+    )
+    .option('--new', 'begin a mesh even where there is one to join')
     .option('--config <file>', 'configuration (default: mesh.config.ts where there is one)')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .addOption(jsonOption())

@@ -235,7 +235,7 @@ describe('command line', () => {
         queueMicrotask(() => interruption.abort());
         const self = { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0', kernel: 'wasm' };
         const stop = (): Promise<void> => Promise.resolve(void (isStopped = true));
-        return Promise.resolve({ self, apiUrl: 'http://127.0.0.1:8470', stop });
+        return Promise.resolve({ self, apiUrl: 'http://127.0.0.1:8470', invitation: null, stop });
       };
       const args = [
         'up',
@@ -276,7 +276,7 @@ describe('command line', () => {
         3,
         /^tilemesh: no peer answers at http:\/\/127\.0\.0\.1:9: start one with "npx tilemesh up" or name another with --api\n$/,
       ],
-      ['a command is misspelt', ['peer'], 2, /Did you mean peers\?/],
+      ['a command is misspelt', ['peeers'], 2, /Did you mean peers\?/],
       ['an option is unknown', ['peers', '--jsn'], 2, /--json/],
       ['an address is none', ['peers', '--api', 'http://'], 2, /HOST:PORT/],
       ['a number is none', ['run', 'm', 'x', '--parallelism', 'many'], 2, /"auto" or a number/],
@@ -303,7 +303,18 @@ describe('command line', () => {
   });
 
   it('shows examples first in every help', async () => {
-    for (const command of [[], ['up'], ['run'], ['peers'], ['models'], ['import']]) {
+    for (const command of [
+      [],
+      ['up'],
+      ['run'],
+      ['peers'],
+      ['models'],
+      ['import'],
+      ['invite'],
+      ['join'],
+      ['token'],
+      ['peer'],
+    ]) {
       const { code, out } = await tilemesh([...command, '--help']);
       assert.equal(code, 0);
       assert.match(out, /^Examples:\n {2}npx tilemesh /);

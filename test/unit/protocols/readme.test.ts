@@ -7,6 +7,7 @@ import * as lane from '../../../protocols/lane/constants.ts';
 import * as health from '../../../protocols/health/constants.ts';
 import * as pieces from '../../../protocols/pieces/constants.ts';
 import * as plan from '../../../protocols/plan/constants.ts';
+import * as trust from '../../../protocols/trust/constants.ts';
 
 describe('protocols/README.md', () => {
   it('lists every protocol with the limit the code has', async () => {
@@ -15,7 +16,7 @@ describe('protocols/README.md', () => {
       id,
       Number(limit),
     ]);
-    const constants = [election, plan, pieces, blobs, health, lane];
+    const constants = [election, plan, pieces, blobs, health, lane, trust];
     assert.deepEqual(
       rows,
       constants.map(({ PROTOCOL_ID, MAX_FRAME_BYTES }) => [PROTOCOL_ID, MAX_FRAME_BYTES]),
