@@ -20,7 +20,8 @@ import type { PeerPort } from './api/port.ts';
 import { startApi } from './api/server.ts';
 import { loadApiToken } from './api/token.ts';
 import type { ResolvedConfig } from './config/load.ts';
-import { asPeerId } from './core/ids.ts';
+import type { MeshError } from './core/errors.ts';
+import { asPeerId, type PeerId } from './core/ids.ts';
 import { Directory } from './mesh/directory.ts';
 import { createHost, startHost } from './mesh/host.ts';
 import { loadIdentity, lockFolder } from './mesh/identity.ts';
@@ -64,6 +65,8 @@ interface Services extends Record<string, unknown> {
 
 /** Programs kept for later requests; sessions of plans that are not made again would pile up otherwise. */
 const MAX_SHELF_BYTES = 256 * 2 ** 20;
+/** A frame that cannot be read: ten within a minute or so, and the peer is banned. */
+const VIOLATION_PENALTY = 10;
 /** How often what this peer says of itself is brought up to date. */
 const LOAD_INTERVAL_MS = 500;
 
@@ -215,6 +218,11 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
 
   for (const service of [services.election, services.plan]) service.onMessage((from) => membership.heard(from));
   services.pieces.onPiece((from) => membership.heard(from));
+  const violated = (peer: PeerId, { message }: MeshError): void =>
+    membership.penalise(peer, VIOLATION_PENALTY, message);
+  for (const service of [services.election, services.plan, services.pieces, services.blobs, services.charters]) {
+    service.onViolation(violated);
+  }
   membership.start();
   const gossip = new CharterGossip({
     trust,
