@@ -194,6 +194,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     store,
     fetcher,
     announcements: () => directory.announcements(),
+    diskBudgetBytes: config.models.diskBudgetBytes,
     onChange: announce,
   });
   services.blobs.provide(blobProvider(store));
