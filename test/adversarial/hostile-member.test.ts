@@ -36,7 +36,7 @@ const alive = (peer: Peer): number => peer.members().filter(({ state }) => state
 describe('a hostile member', function () {
   this.timeout(240_000);
   let folder: string;
-  let peers: Peer[] = [];
+  const peers: Peer[] = [];
   let hostile: Hostile | undefined;
   let expected: readonly number[];
 

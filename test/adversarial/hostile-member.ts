@@ -58,7 +58,7 @@ export async function startHostile(
     services: { election: election(), plan: plan(), pieces: pieces(), blobs: blobs(), health: health() },
     logger,
   };
-  const host = (await createHost<Services>(options as never)) as Host<Services>;
+  const host = await createHost<Services>(options);
   const membership = new Membership({
     host,
     health: host.services.health,
