@@ -23,7 +23,12 @@ module.exports = {
     only('sim', '^src/sim/', ['^src/core/'], 'the simulator knows the core only'),
     only('models', '^models/', ['^src/core/'], 'models know the core only'),
     only('kernels', '^kernels/', ['^src/core/', '^models/'], 'kernels know models and the core'),
-    only('api', '^src/api/', ['^src/core/', '^src/observability/', '^models/'], 'the API is handed what it serves'),
+    only(
+      'api',
+      '^src/api/',
+      ['^src/core/', '^src/observability/', '^models/', '^protocols/inference/'],
+      'the API is handed what it serves',
+    ),
     only(
       'mesh',
       '^src/mesh/',

@@ -22,7 +22,7 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['test/**', 'demo/**', 'src/cli/**', 'models/zoo/**'], rules: { 'no-console': 'off' } },
+  { files: ['test/**', 'demo/**', 'examples/**', 'src/cli/**', 'models/zoo/**'], rules: { 'no-console': 'off' } },
   {
     files: ['test/**/*.ts'],
     rules: {

@@ -23,7 +23,7 @@ export default defineConfig({
 
   // The HTTP API answers this machine only; '0.0.0.0' opens it to programs of the network that show the token, which
   // "tilemesh token" prints.
-  // api: { host: '127.0.0.1', port: 8470 },
+  // api: { host: '127.0.0.1', port: 8470, grpcPort: 'off' },
 
   // Where other peers connect. Port 0 takes any free one, which multicast makes known; give a fixed one where you list
   // addresses or where a firewall stands between boards.
@@ -48,8 +48,9 @@ export default defineConfig({
   // Each part of a model is kept on so many peers, so that losing a board loses no weights.
   // models: { copies: 5, diskBudgetBytes: 8_589_934_592 },
 
-  // Beyond these a request is refused at once instead of waiting for ever.
-  // requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 },
+  // So many requests run for each peer of the mesh, and so many wait at this one; beyond that a request is refused at once
+  // instead of waiting for ever. A peer that is asked to stop has drainMs to finish what it has in hand.
+  // requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000, drainMs: 30_000 },
 
   // trace, debug, info, warn, error, fatal or silent.
   // log: { level: 'info' },

@@ -1,6 +1,7 @@
 /** What is written on the command line, checked. */
 import { InvalidArgumentError } from 'commander';
 import { isZooName, ZOO, type ZooName } from '../models/zoo/index.ts';
+import { FAULT_KINDS, type FaultKind } from './chaos/faults.ts';
 import { MIN_CORES } from './emulation/quota.ts';
 
 export const parseCount =
@@ -42,6 +43,23 @@ export const appendCores = (text: string, previous: readonly number[]): readonly
 ];
 
 export const append = (text: string, previous: readonly string[]): readonly string[] => [...previous, text];
+
+/** Any number in a range. */
+export const parseNumber =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const number = Number(text);
+    if (text.trim() !== '' && number >= min && number <= max) return number;
+    throw new InvalidArgumentError(`a number from ${min} to ${max}.`);
+  };
+
+/** Kinds of faults, with commas in between. */
+export function parseFaults(text: string): readonly FaultKind[] {
+  const kinds = text.split(',');
+  const known = FAULT_KINDS.filter((kind) => kinds.includes(kind));
+  if (kinds.every((kind) => FAULT_KINDS.some((name) => name === kind))) return known;
+  throw new InvalidArgumentError(`some of ${FAULT_KINDS.join(', ')}, with commas in between.`);
+}
 
 const MAX_MBIT = 100_000;
 

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import type { ZooName } from '../models/zoo/index.ts';
 import type { Terminal } from '../src/cli/terminal.ts';
+import { MeshError } from '../src/core/errors.ts';
 import {
   append,
   appendZooName,
@@ -9,13 +10,20 @@ import {
   appendCores,
   parseCount,
   parseCounts,
+  parseFaults,
   parseMbit,
+  parseNumber,
   parseParallelism,
 } from './arguments.ts';
+import { FAULT_KINDS } from './chaos/faults.ts';
+import { chaosFailure, measureChaos, type ChaosOptions, type ChaosResult } from './chaos/measure.ts';
+import { renderChaos } from './chaos/render.ts';
 import { measureCluster, type ClusterOptions } from './cluster/measure.ts';
 import { renderCluster } from './cluster/render.ts';
 import { inContext, type BenchContext } from './context.ts';
 import { MAX_BOARDS } from './emulation/network.ts';
+import { measureFidelity, type FidelityOptions, type FidelityResult } from './fidelity/measure.ts';
+import { renderFidelity } from './fidelity/render.ts';
 import { checkModelName } from './model.ts';
 import { measureKernels, type KernelsOptions } from './kernels/measure.ts';
 import { renderKernels } from './kernels/render.ts';
@@ -33,6 +41,7 @@ import { renderWire } from './wire/render.ts';
 
 const MAX_REQUESTS = 100_000;
 const MAX_PEERS = 10_000;
+const MAX_MINUTES = 10_000;
 const MAX_SECONDS = 3_600;
 const MAX_CLIENTS = 1_000;
 const MAX_BLOCK_BYTES = 64 * 2 ** 20;
@@ -54,6 +63,7 @@ export function createBenchProgram(terminal: Terminal): Command {
     options: readonly Option[],
     measure: Measure<Options, R>,
     render: Render<R>,
+    failureOf: (result: R) => string | undefined = () => undefined,
   ): void => {
     const command = program.command(name).description(description);
     for (const option of options) command.addOption(option);
@@ -62,6 +72,8 @@ export function createBenchProgram(terminal: Terminal): Command {
       if (typeof rest.model === 'string') checkModelName(rest.model);
       const result = await inContext(terminal, (context) => measure(rest as Options, context));
       await present(terminal, result, render, { json, save });
+      const failure = failureOf(result);
+      if (failure !== undefined) throw new MeshError('INTERNAL', failure);
     });
   };
 
@@ -82,6 +94,22 @@ export function createBenchProgram(terminal: Terminal): Command {
     ],
     measureCluster,
     renderCluster,
+  );
+  add<FidelityOptions, FidelityResult>(
+    'fidelity',
+    'the simulator against emulated boards, for meshes of several sizes',
+    [
+      new Option('--peers <numbers>', 'sizes of meshes, with commas in between')
+        .argParser(parseCounts(MAX_BOARDS))
+        .default([1, 2, 4, 8, 16, 24]),
+      model(),
+      cpu(),
+      link(),
+      requests(12),
+      shape(),
+    ],
+    measureFidelity,
+    renderFidelity,
   );
   add<PairOptions, Awaited<ReturnType<typeof measurePair>>>(
     'pair',
@@ -159,6 +187,33 @@ export function createBenchProgram(terminal: Terminal): Command {
     ],
     measureKernels,
     renderKernels,
+  );
+  add<ChaosOptions, ChaosResult>(
+    'chaos',
+    'a mesh under load while its boards die, freeze, are cut off and slowed down; every answer is checked',
+    [
+      peers().default(8).makeOptionMandatory(false),
+      new Option('--model <model>', 'a network that comes with tilemesh, or a file that ends in .onnx').default(
+        'lenet5',
+      ),
+      link(),
+      new Option('--minutes <number>', 'that it lasts').argParser(parseNumber(0.1, MAX_MINUTES)).default(10),
+      new Option('--every <seconds>', 'from one fault to the next').argParser(parseNumber(0.1, MAX_SECONDS)).default(2),
+      new Option('--fault <kinds>', `some of ${FAULT_KINDS.join(', ')} (default: all)`)
+        .argParser(parseFaults)
+        .default([], ''),
+      new Option('--load <share>', 'of the requests that the mesh can answer')
+        .argParser(parseNumber(0.01, 1))
+        .default(0.5),
+      new Option('--parallelism <peers>', '"auto", or over how many boards to cut')
+        .argParser(parseParallelism)
+        .default(3),
+      new Option('--seed <number>', 'of what goes wrong').argParser(parseCount(2 ** 31 - 1)).default(1),
+      shape(),
+    ],
+    measureChaos,
+    renderChaos,
+    chaosFailure,
   );
   return program;
 }

@@ -1,10 +1,63 @@
-/** The public surface of the package: start a peer, and talk about what it does. */
+/**
+ * The public surface of the package: start a peer, have its mesh compute, and talk about what it did.
+ *
+ * @module tilemesh
+ */
+export type {
+  Answer,
+  ClassScore,
+  DetectedFace,
+  DetectedObject,
+  Point,
+  TensorSummary,
+  TextBox,
+  TextLine,
+} from '../models/tasks/answer.ts';
+export type {
+  Classes,
+  FaceDetectionTask,
+  ForecastingTask,
+  ImageClassificationTask,
+  ImageSize,
+  ImageSpec,
+  ObjectDetectionTask,
+  SeriesSpec,
+  TaskKind,
+  TaskSpec,
+  TensorsTask,
+  TextClassificationTask,
+  TextDetectionTask,
+  TextRecognitionTask,
+  TextSpec,
+} from '../models/tasks/task.ts';
+export type {
+  ImportOptions,
+  InferRequest,
+  InferResult,
+  MemberState,
+  MemberView,
+  ModelTask,
+  ModelView,
+  PeerPort,
+  ProgressListener,
+  WeightOrigin,
+} from './api/port.ts';
+export type { Machine } from './config/defaults.ts';
 export { defineConfig, type MeshConfig, type UserConfig } from './config/define.ts';
-export { loadConfig, type ResolvedConfig } from './config/load.ts';
-export { ERROR_CODES, MeshError, type ErrorCode } from './core/errors.ts';
+export { loadConfig, type Origin, type ResolvedConfig } from './config/load.ts';
+export { ERROR_CODES, MeshError, type ErrorCode, type ErrorDetails } from './core/errors.ts';
+export type { ValueInfo } from './core/graph/graph.ts';
 export type { ModelId, PeerId, RequestId } from './core/ids.ts';
 export type { BlockReport, PartReport, RunReport } from './core/report.ts';
 export type { DataType } from './core/tensor/data-type.ts';
-export { float32Values, fromFloat32, fromNumbers, numberValues, tensor, type Tensor } from './core/tensor/tensor.ts';
-export type { InferRequest, InferResult, MemberView, ModelView } from './api/port.ts';
-export { createPeer, type Peer } from './node.ts';
+export {
+  float32Values,
+  fromFloat32,
+  fromNumbers,
+  numberValues,
+  tensor,
+  type Shape,
+  type Tensor,
+} from './core/tensor/tensor.ts';
+export { createPeer, infer, type InferInput, type Inference, type InferOptions } from './library.ts';
+export type { Peer } from './node.ts';

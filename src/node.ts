@@ -7,8 +7,10 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import type { ServiceFactoryMap } from 'libp2p';
+import { Registry } from 'prom-client';
 import { openKernel } from '../kernels/open.ts';
 import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
+import { answers, type AnswersService } from '../protocols/answers/service.ts';
 import { election, type ElectionService } from '../protocols/election/service.ts';
 import { lanes, type LaneChoice, type LanesService } from '../protocols/lane/service.ts';
 import { health, type HealthService } from '../protocols/health/service.ts';
@@ -23,6 +25,7 @@ import type { ResolvedConfig } from './config/load.ts';
 import type { MeshError } from './core/errors.ts';
 import { asPeerId, type PeerId } from './core/ids.ts';
 import { Directory } from './mesh/directory.ts';
+import { drain, QUIET_MS } from './mesh/drain.ts';
 import { createHost, startHost } from './mesh/host.ts';
 import { loadIdentity, lockFolder } from './mesh/identity.ts';
 import { Membership } from './mesh/membership.ts';
@@ -33,12 +36,14 @@ import { blobProvider } from './mesh/model-store/provider.ts';
 import { Replicator, REPLICATOR_DEFAULTS } from './mesh/model-store/replicator.ts';
 import { PeerActors } from './mesh/peer-actors.ts';
 import { PlanThread } from './mesh/plan-thread.ts';
+import { observeMean, toldLoad } from './core/schedule/load.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
 import { CharterGossip } from './mesh/trust/charter-gossip.ts';
 import { openTrust } from './mesh/trust/open-trust.ts';
 import type { Invitation } from './mesh/trust/trust.ts';
 import { SpeedGauge } from './speed-gauge.ts';
+import { libp2pMetrics } from './observability/libp2p-metrics.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createPeerPort } from './peer-port.ts';
 
@@ -48,6 +53,13 @@ export interface Peer extends PeerPort {
   readonly apiUrl: string;
   /** Where it began a mesh just now: how another board joins. */
   readonly invitation: Invitation | null;
+  /**
+   * Takes nothing new and finishes what is in hand, until the deadline of the configuration. Resolves to whether all was
+   * finished. Call `stop` afterwards.
+   */
+  drain(): Promise<boolean>;
+  /** Where the Open Inference Protocol is served over gRPC; absent where that is off. */
+  readonly grpcPort?: number;
   /** Leaves the mesh, cancels what is under way and releases everything. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -59,6 +71,7 @@ interface Services extends Record<string, unknown> {
   readonly plan: PlanService;
   readonly pieces: PiecesService;
   readonly blobs: BlobsService;
+  readonly answers: AnswersService;
   readonly health: HealthService;
   readonly charters: TrustService;
 }
@@ -67,6 +80,8 @@ interface Services extends Record<string, unknown> {
 const MAX_SHELF_BYTES = 256 * 2 ** 20;
 /** A frame that cannot be read: ten within a minute or so, and the peer is banned. */
 const VIOLATION_PENALTY = 10;
+/** The part of the memory that inputs of requests may take while they run or wait. */
+const INPUT_SHARE = 8;
 /** How often what this peer says of itself is brought up to date. */
 const LOAD_INTERVAL_MS = 500;
 
@@ -89,6 +104,7 @@ function protocolServices({ dataPlane }: ResolvedConfig, logger: Logger): Servic
     plan: plan({ usesLanes }),
     pieces: pieces({ usesLanes }),
     blobs: blobs(),
+    answers: answers({ usesLanes }),
     health: health(),
     charters: charters(),
   };
@@ -153,12 +169,14 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   undo.add(() => kernel.close());
   const memoryBudgetBytes = Math.min(config.memory.budgetBytes, kernel.memoryBytes);
 
+  const registry = new Registry();
   const host = await createHost<Services>({
     privateKey,
     trust,
     listen: config.listen,
     discovery: config.discovery,
     logger,
+    metrics: libp2pMetrics(registry),
     services: protocolServices(config, logger),
   });
   const { services } = host;
@@ -206,18 +224,25 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     elections: services.election,
     plans: services.plan,
     pieces: services.pieces,
+    answers: services.answers,
     models: library,
     shelf: new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, memoryBudgetBytes / 2)),
     planner,
     clock: SYSTEM_CLOCK,
     logger,
-    maxRequests: config.requests.maxQueued,
+    limits: {
+      maxConcurrent: config.requests.maxConcurrent,
+      maxQueued: config.requests.maxQueued,
+      maxInputBytes: memoryBudgetBytes / INPUT_SHARE,
+    },
+    mapBytes: memoryBudgetBytes / 2,
     arithmetic: config.kernel.arithmetic,
   });
   actors.start();
   undo.add(() => actors.stop());
 
-  for (const service of [services.election, services.plan]) service.onMessage((from) => membership.heard(from));
+  for (const service of [services.election, services.plan, services.answers])
+    service.onMessage((from) => membership.heard(from));
   services.pieces.onPiece((from) => membership.heard(from));
   const violated = (peer: PeerId, { message }: MeshError): void =>
     membership.penalise(peer, VIOLATION_PENALTY, message);
@@ -265,9 +290,13 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     onModelsChanged: announce,
     trust,
   });
+  const { grpcPort } = config.api;
   const api = await startApi(port, {
-    ...config.api,
+    host: config.api.host,
+    port: config.api.port,
     token: await loadApiToken(config.data, config.api.token),
+    ...(grpcPort === 'off' ? {} : { grpcPort }),
+    registry,
     temporaryFolder: join(config.data, 'uploads'),
     limits: API_LIMITS,
     onError: ({ code, message }) => logger.debug({ code }, message),
@@ -279,13 +308,35 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   const macsPerSecond = await speed.start((faster) => membership.setLocal({ macsPerSecond: faster }));
   membership.setLocal({ state: 'alive', macsPerSecond, apiAddress: api.url, models: library.held() });
   let spread = '';
+  let asked = { requests: 0, atMs: SYSTEM_CLOCK.now() };
   const timer = setInterval(() => {
     const { load } = actors;
-    membership.setLocal({ queueDepth: load, activeRequests: actors.entry.load, models: library.held() });
+    asked = observeMean(asked, actors.entry.load, SYSTEM_CLOCK.now());
+    membership.setLocal({ queueDepth: load, activeRequests: toldLoad(asked), models: library.held() });
     const toSpread = JSON.stringify([library.known(), directory.available().map(({ peer }) => peer)]);
     if (toSpread !== spread) replicator.nudge();
     spread = toSpread;
   }, LOAD_INTERVAL_MS);
   undo.add(() => clearInterval(timer));
-  return { ...port, apiUrl: api.url, invitation, stop: () => undo.run() };
+  const leave = async (): Promise<boolean> => {
+    logger.info({ requests: actors.entry.load + actors.entry.waiting }, 'draining');
+    const announce = (): void => {
+      actors.drain();
+      membership.setLocal({ state: 'draining' });
+    };
+    const isQuiet = (): boolean => actors.isQuiet && api.active === 0;
+    const settings = { quietMs: QUIET_MS, deadlineMs: config.requests.drainMs };
+    const isDone = await drain({ clock: SYSTEM_CLOCK, announce, isQuiet }, settings);
+    if (isDone) logger.info('drained');
+    else logger.warn({ drainMs: settings.deadlineMs }, 'not drained in time: what is left is handed over');
+    return isDone;
+  };
+  return {
+    ...port,
+    apiUrl: api.url,
+    invitation,
+    drain: leave,
+    ...(api.grpcPort === undefined ? {} : { grpcPort: api.grpcPort }),
+    stop: () => undo.run(),
+  };
 }

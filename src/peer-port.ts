@@ -84,7 +84,8 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
 
     async taskOf(model: string): Promise<ModelTask> {
       const { id, manifest } = await library.find(model, AbortSignal.timeout(parts.defaultDeadlineMs));
-      return { task: manifest.task, inputs: store.graph(id).inputs, weights: manifest.weights };
+      const { inputs, outputs } = store.graph(id);
+      return { id, name: manifest.name, task: manifest.task, inputs, outputs, weights: manifest.weights };
     },
 
     async importOnnx(
@@ -101,11 +102,15 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
       return modelView(model);
     },
 
+    refusal: (client) => entry.refusal(client),
+
     async infer(request: InferRequest): Promise<InferResult> {
-      const { signal, onProgress } = request;
+      const { signal, onProgress, client = 'local' } = request;
       const { id } = await library.find(request.model, signal, onProgress);
       return entry.infer({
         requestId: request.requestId ?? newRequestId(),
+        isNamed: request.requestId !== undefined,
+        client,
         model: request.model,
         modelId: id,
         inputs: request.inputs,

@@ -5,6 +5,7 @@ import { ask, checkAnswer, type Reply } from '../ask.ts';
 import { measureBaselines, type Baseline } from '../baseline/measure.ts';
 import type { BenchContext } from '../context.ts';
 import { prepareMachine, type Boards } from '../emulation/boards.ts';
+import { startMetronomes } from '../emulation/metronome.ts';
 import { raiseMesh } from '../emulation/raise-mesh.ts';
 import { measureCoreSpeed } from '../measure/core-speed.ts';
 import { describeMachine, type Load, type Machine } from '../measure/machine.ts';
@@ -105,6 +106,7 @@ const PRACTICE = 2;
 export async function measureCluster(options: ClusterOptions, context: BenchContext): Promise<ClusterResult> {
   const { cleanUp, signal, progress } = context;
   await prepareMachine(cleanUp);
+  await startMetronomes(cleanUp);
   const { model, expected } = await prepareSubject(options, context);
   const [baseline, ...furtherBaselines] = await measureBaselines(model, [options.cpu, ...options.baselineCpu], context);
   const macsPerCoreSecond = await measureCoreSpeed(signal);

@@ -40,6 +40,9 @@ const SETTLED_CORES_A_BOARD = 0.03;
 const SETTLE_WINDOW_MS = 1_000;
 const SETTLE_TIMEOUT_MS = 300_000;
 
+/** Starts a board, by its number from 1. */
+type Launch = (number: number) => Promise<Board>;
+
 /** A folder of this run, removed with the run. Those that killed runs have left are removed first. */
 export async function createRunFolder(): Promise<string> {
   for (const name of await abandoned(await readdir(tmpdir()))) {
@@ -62,7 +65,8 @@ export async function prepareMachine(cleanUp: AsyncDisposableStack): Promise<voi
 export class Boards {
   readonly #groups: readonly ControlGroup[];
   readonly #cores: number | null;
-  readonly boards: readonly Board[];
+  readonly #launch: Launch;
+  readonly #boards: Board[];
   readonly network: Network;
 
   private constructor(
@@ -70,8 +74,10 @@ export class Boards {
     groups: readonly ControlGroup[],
     network: Network,
     cores: number | null,
+    launch: Launch,
   ) {
-    this.boards = boards;
+    this.#launch = launch;
+    this.#boards = [...boards];
     this.#groups = groups;
     this.network = network;
     this.#cores = cores;
@@ -98,30 +104,49 @@ export class Boards {
       cleanUp.defer(() => group.remove());
       groups.push(group);
     }
-    const starting = numbers.map(async (number, index) => {
-      const name = `board-${String(number).padStart(2, '0')}`;
-      const dataFolder = join(folder, name);
-      await linkModel(model, dataFolder);
+    const nameOf = (number: number): string => `board-${String(number).padStart(2, '0')}`;
+    const launch: Launch = async (number) => {
+      const name = nameOf(number);
       const placement = options.placement?.(number) ?? [];
       const board = await startBoard(
         {
           name,
           mesh: `bench-${process.pid}`,
-          dataFolder,
+          dataFolder: join(folder, name),
           api: `${network.address(number)}:${API_PORT}`,
           macsPerSecond: options.macsPerCoreSecond * Math.min(1, cores ?? 1),
           memoryBudgetBytes: BOARD_MEMORY_BUDGET_BYTES,
-          prefix: [...groups[index]!.prefix, ...placement, ...network.prefix(number)],
+          prefix: [...groups[number - 1]!.prefix, ...placement, ...network.prefix(number)],
         },
         signal,
       );
       cleanUp.defer(() => board.stop());
       return board;
+    };
+    const starting = numbers.map(async (number) => {
+      await linkModel(model, join(folder, nameOf(number)));
+      return launch(number);
     });
     const outcomes = await Promise.allSettled(starting);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    return new Boards(await Promise.all(starting), groups, network, cores);
+    return new Boards(await Promise.all(starting), groups, network, cores, launch);
+  }
+
+  get boards(): readonly Board[] {
+    return this.#boards;
+  }
+
+  /** Starts a board that has ended once more, on the data it had. */
+  async restart(number: number): Promise<Board> {
+    const board = await this.#launch(number);
+    this.#boards[number - 1] = board;
+    return board;
+  }
+
+  /** @param cores null: no limit. */
+  async limitBoard(number: number, cores: number | null): Promise<void> {
+    await this.#groups[number - 1]!.limit(cores);
   }
 
   /** Resolves when every board sees every other one alive; returns how long that took. @throws MeshError DEADLINE_EXCEEDED. */

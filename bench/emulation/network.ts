@@ -5,7 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MeshError } from '../../src/core/errors.ts';
-import { abandoned, bridgeName, linkName, namespaceName, ownerOf } from './ownership.ts';
+import { abandoned, bridgeName, linkName, namespaceName, otherBridgeName, ownerOf } from './ownership.ts';
 import { runProgram } from './system.ts';
 
 const ip = (...args: readonly string[]): Promise<string> => runProgram('ip', ...args);
@@ -37,16 +37,22 @@ export interface NetworkOptions {
 export class Network {
   readonly #subnet: string;
   readonly #boards: number;
+  readonly #linkMbit: number;
 
-  private constructor(subnet: string, boards: number) {
+  private constructor(subnet: string, { boards, linkMbit }: NetworkOptions) {
     this.#subnet = subnet;
     this.#boards = boards;
+    this.#linkMbit = linkMbit;
   }
 
   /** Lays all cables. When that fails, `removeNetwork('own')` removes what is there already. @throws MeshError UNAVAILABLE. */
-  static async create({ boards, linkMbit }: NetworkOptions): Promise<Network> {
-    const network = new Network(await freeSubnet(), boards);
+  static async create(options: NetworkOptions): Promise<Network> {
+    const { boards, linkMbit } = options;
+    const network = new Network(await freeSubnet(), options);
     const bridge = bridgeName(process.pid);
+    const other = otherBridgeName(process.pid);
+    await ip('link', 'add', other, 'type', 'bridge', 'mcast_snooping', '0');
+    await ip('link', 'set', other, 'up', 'gso_max_size', MAX_PACKET);
     await ip('link', 'add', bridge, 'type', 'bridge', 'mcast_snooping', '0');
     await ip('address', 'add', `${network.#subnet}.254/24`, 'dev', bridge);
     await ip('link', 'set', bridge, 'up', 'gso_max_size', MAX_PACKET);
@@ -61,9 +67,7 @@ export class Network {
       await ip('-n', namespace, 'link', 'set', 'eth0', 'up', 'gso_max_size', MAX_PACKET);
       // Multicast goes where a route leads; none leads out of the machine.
       await ip('-n', namespace, 'route', 'add', '224.0.0.0/4', 'dev', 'eth0');
-      const shape = ['root', 'tbf', 'rate', `${linkMbit}mbit`, 'burst', BURST, 'latency', QUEUE_LATENCY];
-      await runProgram('tc', 'qdisc', 'add', 'dev', link, ...shape);
-      await runProgram('tc', '-n', namespace, 'qdisc', 'add', 'dev', 'eth0', ...shape);
+      await shape('add', board, linkMbit);
     }
     return network;
   }
@@ -75,6 +79,22 @@ export class Network {
   /** The words before a command that run it on a board's side of the cable. */
   prefix(board: number): readonly string[] {
     return ['ip', 'netns', 'exec', namespaceName(process.pid, board)];
+  }
+
+  /** Pulls the cable of a board out of the switch, or puts it back. */
+  async connect(board: number, isIn: boolean): Promise<void> {
+    await ip('link', 'set', linkName(process.pid, board), isIn ? 'up' : 'down');
+  }
+
+  /** @param linkMbit null: as at the beginning. */
+  async setRate(board: number, linkMbit: number | null): Promise<void> {
+    await shape('change', board, linkMbit ?? this.#linkMbit);
+  }
+
+  /** Plugs a board into another switch, which leads nowhere else, or back into the first. */
+  async setApart(board: number, isApart: boolean): Promise<void> {
+    const bridge = (isApart ? otherBridgeName : bridgeName)(process.pid);
+    await ip('link', 'set', linkName(process.pid, board), 'master', bridge);
   }
 
   /** What each board has sent and received so far, in the order of boards, headers of all layers included. */
@@ -91,6 +111,13 @@ export class Network {
   hostTraffic(): Promise<LinkTraffic> {
     return trafficOf(bridgeName(process.pid));
   }
+}
+
+/** Limits both ends of a cable. */
+async function shape(verb: 'add' | 'change', board: number, linkMbit: number): Promise<void> {
+  const bucket = ['root', 'tbf', 'rate', `${linkMbit}mbit`, 'burst', BURST, 'latency', QUEUE_LATENCY];
+  await runProgram('tc', 'qdisc', verb, 'dev', linkName(process.pid, board), ...bucket);
+  await runProgram('tc', '-n', namespaceName(process.pid, board), 'qdisc', verb, 'dev', 'eth0', ...bucket);
 }
 
 async function trafficOf(link: string): Promise<LinkTraffic> {

@@ -12,6 +12,8 @@ export const runName = (pid: number): string => `${PREFIX}${pid}`;
 export const namespaceName = (pid: number, board: number): string => `${PREFIX}${pid}-${board}`;
 export const bridgeName = (pid: number): string => `${LINK_PREFIX}${pid}`;
 export const linkName = (pid: number, board: number): string => `${LINK_PREFIX}${pid}p${board}`;
+/** A second switch, for boards that are to be apart from the others. Boards count from 1. */
+export const otherBridgeName = (pid: number): string => linkName(pid, 0);
 
 /** The process that made something of that name; undefined for what no run makes. */
 export function ownerOf(name: string): number | undefined {

@@ -47,8 +47,10 @@ export async function withMesh<Result>(
 
 /** Speeds that boards have just told each other may sway an election; then it is tried again. */
 const MAX_TRIES = 8;
+/** Requests after that: the engine compiles what it has run often, and a mesh that has worked for a day has run everything often. */
+const WARM_REQUESTS = 96;
 
-/** One request for each board as its coordinator, entering at the next one. The shares of a core are not enforced. */
+/** One request for each board as its coordinator, entering at the next one, and then many more. The shares of a core are not enforced. */
 async function warmUp(
   boards: Boards,
   { model, expected }: Subject,
@@ -64,5 +66,9 @@ async function warmUp(
       checkAnswer(expected, reply);
       if (reply.report.coordinator === id) break;
     }
+  }
+  for (let turn = 0; turn < WARM_REQUESTS; turn++) {
+    progress(`warming up: request ${turn + 1} of ${WARM_REQUESTS}`);
+    checkAnswer(expected, await ask(boards.boards[turn % peers.length]!, model, { parallelism, signal }));
   }
 }

@@ -5,6 +5,7 @@
 import { ask, checkAnswer } from '../ask.ts';
 import type { BenchContext } from '../context.ts';
 import { prepareMachine, type Boards } from '../emulation/boards.ts';
+import { startMetronomes } from '../emulation/metronome.ts';
 import { withMesh } from '../emulation/raise-mesh.ts';
 import { watch } from '../emulation/watch.ts';
 import { toMeshError, type ErrorCode } from '../../src/core/errors.ts';
@@ -66,6 +67,7 @@ interface Served {
 export async function measureThroughput(options: ThroughputOptions, context: BenchContext): Promise<ThroughputResult> {
   const { cleanUp, signal, progress } = context;
   await prepareMachine(cleanUp);
+  await startMetronomes(cleanUp);
   const subject = await prepareSubject(options, context);
   const macsPerCoreSecond = await measureCoreSpeed(signal);
   const differences: number[] = [];

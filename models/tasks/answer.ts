@@ -2,6 +2,7 @@
 import type { DataType } from '../../src/core/tensor/data-type.ts';
 import { elementCount, numberValues, type Shape, type Tensor } from '../../src/core/tensor/tensor.ts';
 
+/** One class and how probable it is. */
 export interface ClassScore {
   readonly index: number;
   /** Absent where the classes have no names. */
@@ -12,6 +13,7 @@ export interface ClassScore {
 /** A point of the picture in pixels, [x, y] from the top left corner, after the picture was turned upright. */
 export type Point = readonly [x: number, y: number];
 
+/** Where text stands in a picture. */
 export interface TextBox {
   /** Four corners, clockwise from the top left. */
   readonly points: readonly [Point, Point, Point, Point];
@@ -33,6 +35,7 @@ export interface DetectedFace extends Omit<DetectedObject, 'label'> {
   readonly points: readonly { readonly name: string; readonly x: number; readonly y: number }[];
 }
 
+/** A line of text that was read. */
 export interface TextLine {
   readonly text: string;
   /** Mean probability of the characters; 0 for no text at all. */
@@ -41,6 +44,7 @@ export interface TextLine {
   readonly points?: TextBox['points'];
 }
 
+/** The beginning of an output, for people. */
 export interface TensorSummary {
   readonly name: string;
   readonly type: DataType;
@@ -50,6 +54,7 @@ export interface TensorSummary {
   readonly isComplete: boolean;
 }
 
+/** By kind of task. */
 export type Answer =
   | { readonly kind: 'classes'; readonly top: readonly ClassScore[] }
   | { readonly kind: 'boxes'; readonly boxes: readonly TextBox[] }

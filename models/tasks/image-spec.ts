@@ -12,6 +12,7 @@ export type ImageSize =
   /** Lines of text: scaled to `height`, the width follows the picture, between the two limits. */
   | { readonly kind: 'line'; readonly height: number; readonly minWidth: number; readonly maxWidth: number };
 
+/** How a picture becomes the input of a network. */
 export interface ImageSpec {
   readonly size: ImageSize;
   readonly channels: 1 | 3;

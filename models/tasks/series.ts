@@ -8,6 +8,7 @@ import { elementCount, fromFloat32, numberValues, type Tensor } from '../../src/
 import { readNpy } from './npy.ts';
 import type { Payload } from './payload.ts';
 
+/** How a series of numbers becomes the input of a network. */
 export interface SeriesSpec {
   /** Values the forecast is made from: the last ones of the series. */
   readonly context: number;

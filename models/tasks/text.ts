@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import { MeshError } from '../../src/core/errors.ts';
 import { fromInt64, type Tensor } from '../../src/core/tensor/tensor.ts';
 
+/** How a text becomes the input of a network. */
 export interface TextSpec {
   /** letters: NFC, lower case, all between the letters one space; one space before and after. */
   readonly normalisation: 'letters';

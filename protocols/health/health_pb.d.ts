@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_health_health: GenFile;
 
 /**
- * One frame of /tilemesh/health/1.0.0: what a peer says of itself.
+ * One frame of /tilemesh/health/2.0.0: who is there, and what each says of itself.
  *
  * @generated from message health.Envelope
  */
@@ -21,16 +21,40 @@ export declare type Envelope = Message<"health.Envelope"> & {
    */
   kind: {
     /**
-     * @generated from field: health.Heartbeat heartbeat = 1;
+     * @generated from field: health.Beat beat = 1;
      */
-    value: Heartbeat;
-    case: "heartbeat";
+    value: Beat;
+    case: "beat";
   } | {
     /**
      * @generated from field: health.Goodbye goodbye = 2;
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * @generated from field: health.Probe probe = 3;
+     */
+    value: Probe;
+    case: "probe";
+  } | {
+    /**
+     * @generated from field: health.Ask ask = 4;
+     */
+    value: Ask;
+    case: "ask";
+  } | {
+    /**
+     * @generated from field: health.Ack ack = 5;
+     */
+    value: Ack;
+    case: "ack";
+  } | {
+    /**
+     * @generated from field: health.Digest digest = 6;
+     */
+    value: Digest;
+    case: "digest";
   } | { case: undefined; value?: undefined };
 };
 
@@ -41,11 +65,97 @@ export declare type Envelope = Message<"health.Envelope"> & {
 export declare const EnvelopeSchema: GenMessage<Envelope>;
 
 /**
+ * Every second between neighbours, at once where something matters.
+ *
+ * @generated from message health.Beat
+ */
+export declare type Beat = Message<"health.Beat"> & {
+  /**
+   * Whether the sender waits for the receiver's beats.
+   *
+   * @generated from field: bool is_watching = 1;
+   */
+  isWatching: boolean;
+
+  /**
+   * Time of the sender's own clock.
+   *
+   * @generated from field: double sent_ms = 2;
+   */
+  sentMs: number;
+
+  /**
+   * Stamp of the last message that was received, and how long ago that was.
+   *
+   * @generated from field: optional double echo_sent_ms = 3;
+   */
+  echoSentMs?: number | undefined;
+
+  /**
+   * @generated from field: double echo_held_ms = 4;
+   */
+  echoHeldMs: number;
+
+  /**
+   * @generated from field: repeated health.Told told = 5;
+   */
+  told: Told[];
+
+  /**
+   * @generated from field: repeated health.Suspicion suspicions = 6;
+   */
+  suspicions: Suspicion[];
+};
+
+/**
+ * Describes the message health.Beat.
+ * Use `create(BeatSchema)` to create a new message.
+ */
+export declare const BeatSchema: GenMessage<Beat>;
+
+/**
+ * What a peer said of itself last.
+ *
+ * @generated from message health.Told
+ */
+export declare type Told = Message<"health.Told"> & {
+  /**
+   * Who said it.
+   *
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * @generated from oneof health.Told.kind
+   */
+  kind: {
+    /**
+     * @generated from field: health.Heartbeat heartbeat = 2;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | {
+    /**
+     * @generated from field: health.LoadOnly load = 3;
+     */
+    value: LoadOnly;
+    case: "load";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message health.Told.
+ * Use `create(ToldSchema)` to create a new message.
+ */
+export declare const ToldSchema: GenMessage<Told>;
+
+/**
  * @generated from message health.Heartbeat
  */
 export declare type Heartbeat = Message<"health.Heartbeat"> & {
   /**
-   * Counts the heartbeats of this run of the peer.
+   * Counts what this run of the peer has said of itself.
    *
    * @generated from field: uint32 sequence = 1;
    */
@@ -104,7 +214,9 @@ export declare type Heartbeat = Message<"health.Heartbeat"> & {
   queueDepth: number;
 
   /**
-   * @generated from field: uint32 active_requests = 10;
+   * Requests that came in there and are under way, mean of the last seconds.
+   *
+   * @generated from field: double active_requests = 10;
    */
   activeRequests: number;
 
@@ -133,6 +245,20 @@ export declare type Heartbeat = Message<"health.Heartbeat"> & {
    * @generated from field: uint64 memory_bytes = 14;
    */
   memoryBytes: bigint;
+
+  /**
+   * The sequence at which anything but its load changed last.
+   *
+   * @generated from field: uint32 profile_sequence = 15;
+   */
+  profileSequence: number;
+
+  /**
+   * Raised by the peer to contradict those that suspect it.
+   *
+   * @generated from field: uint32 incarnation = 16;
+   */
+  incarnation: number;
 };
 
 /**
@@ -140,6 +266,54 @@ export declare type Heartbeat = Message<"health.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export declare const HeartbeatSchema: GenMessage<Heartbeat>;
+
+/**
+ * For those that know the rest: the heartbeat with sequence profile_sequence.
+ *
+ * @generated from message health.LoadOnly
+ */
+export declare type LoadOnly = Message<"health.LoadOnly"> & {
+  /**
+   * @generated from field: uint64 started_at_ms = 1;
+   */
+  startedAtMs: bigint;
+
+  /**
+   * @generated from field: uint32 sequence = 2;
+   */
+  sequence: number;
+
+  /**
+   * @generated from field: uint32 profile_sequence = 3;
+   */
+  profileSequence: number;
+
+  /**
+   * @generated from field: uint32 queue_depth = 4;
+   */
+  queueDepth: number;
+
+  /**
+   * @generated from field: double active_requests = 5;
+   */
+  activeRequests: number;
+
+  /**
+   * @generated from field: double cpu_percent = 6;
+   */
+  cpuPercent: number;
+
+  /**
+   * @generated from field: uint64 memory_bytes = 7;
+   */
+  memoryBytes: bigint;
+};
+
+/**
+ * Describes the message health.LoadOnly.
+ * Use `create(LoadOnlySchema)` to create a new message.
+ */
+export declare const LoadOnlySchema: GenMessage<LoadOnly>;
 
 /**
  * @generated from message health.Model
@@ -175,6 +349,166 @@ export declare type Model = Message<"health.Model"> & {
  * Use `create(ModelSchema)` to create a new message.
  */
 export declare const ModelSchema: GenMessage<Model>;
+
+/**
+ * One run of a peer is taken to be gone.
+ *
+ * @generated from message health.Suspicion
+ */
+export declare type Suspicion = Message<"health.Suspicion"> & {
+  /**
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * @generated from field: uint64 started_at_ms = 2;
+   */
+  startedAtMs: bigint;
+
+  /**
+   * @generated from field: uint32 incarnation = 3;
+   */
+  incarnation: number;
+};
+
+/**
+ * Describes the message health.Suspicion.
+ * Use `create(SuspicionSchema)` to create a new message.
+ */
+export declare const SuspicionSchema: GenMessage<Suspicion>;
+
+/**
+ * Answer at once.
+ *
+ * @generated from message health.Probe
+ */
+export declare type Probe = Message<"health.Probe"> & {
+  /**
+   * @generated from field: uint32 nonce = 1;
+   */
+  nonce: number;
+
+  /**
+   * @generated from field: double sent_ms = 2;
+   */
+  sentMs: number;
+};
+
+/**
+ * Describes the message health.Probe.
+ * Use `create(ProbeSchema)` to create a new message.
+ */
+export declare const ProbeSchema: GenMessage<Probe>;
+
+/**
+ * Probe another peer for the sender.
+ *
+ * @generated from message health.Ask
+ */
+export declare type Ask = Message<"health.Ask"> & {
+  /**
+   * @generated from field: uint32 nonce = 1;
+   */
+  nonce: number;
+
+  /**
+   * @generated from field: health.Suspicion about = 2;
+   */
+  about?: Suspicion | undefined;
+};
+
+/**
+ * Describes the message health.Ask.
+ * Use `create(AskSchema)` to create a new message.
+ */
+export declare const AskSchema: GenMessage<Ask>;
+
+/**
+ * @generated from message health.Ack
+ */
+export declare type Ack = Message<"health.Ack"> & {
+  /**
+   * @generated from field: uint32 nonce = 1;
+   */
+  nonce: number;
+
+  /**
+   * Who lives; absent: the sender.
+   *
+   * @generated from field: optional string about = 2;
+   */
+  about?: string | undefined;
+
+  /**
+   * Of the probe.
+   *
+   * @generated from field: double sent_ms = 3;
+   */
+  sentMs: number;
+};
+
+/**
+ * Describes the message health.Ack.
+ * Use `create(AckSchema)` to create a new message.
+ */
+export declare const AckSchema: GenMessage<Ack>;
+
+/**
+ * What the sender knows; it wants to be told what is newer.
+ *
+ * @generated from message health.Digest
+ */
+export declare type Digest = Message<"health.Digest"> & {
+  /**
+   * @generated from field: double sent_ms = 1;
+   */
+  sentMs: number;
+
+  /**
+   * Sent because of another's digest, which it does not ask for again.
+   *
+   * @generated from field: bool is_reply = 2;
+   */
+  isReply: boolean;
+
+  /**
+   * @generated from field: repeated health.DigestEntry entries = 3;
+   */
+  entries: DigestEntry[];
+};
+
+/**
+ * Describes the message health.Digest.
+ * Use `create(DigestSchema)` to create a new message.
+ */
+export declare const DigestSchema: GenMessage<Digest>;
+
+/**
+ * @generated from message health.DigestEntry
+ */
+export declare type DigestEntry = Message<"health.DigestEntry"> & {
+  /**
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * @generated from field: uint64 started_at_ms = 2;
+   */
+  startedAtMs: bigint;
+
+  /**
+   * @generated from field: uint32 sequence = 3;
+   */
+  sequence: number;
+};
+
+/**
+ * Describes the message health.DigestEntry.
+ * Use `create(DigestEntrySchema)` to create a new message.
+ */
+export declare const DigestEntrySchema: GenMessage<DigestEntry>;
 
 /**
  * I am leaving on purpose.

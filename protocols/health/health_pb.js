@@ -8,7 +8,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file health/health.proto.
  */
 export const file_health_health = /*@__PURE__*/
-  fileDesc("ChNoZWFsdGgvaGVhbHRoLnByb3RvEgZoZWFsdGgiXgoIRW52ZWxvcGUSJgoJaGVhcnRiZWF0GAEgASgLMhEuaGVhbHRoLkhlYXJ0YmVhdEgAEiIKB2dvb2RieWUYAiABKAsyDy5oZWFsdGguR29vZGJ5ZUgAQgYKBGtpbmQiyAIKCUhlYXJ0YmVhdBIQCghzZXF1ZW5jZRgBIAEoDRIMCgRtZXNoGAIgASgJEgwKBG5hbWUYAyABKAkSDwoHdmVyc2lvbhgEIAEoCRINCgVzdGF0ZRgFIAEoCRIVCg1zdGFydGVkX2F0X21zGAYgASgEEhcKD21hY3NfcGVyX3NlY29uZBgHIAEoARIbChNtZW1vcnlfYnVkZ2V0X2J5dGVzGAggASgEEhMKC3F1ZXVlX2RlcHRoGAkgASgNEhcKD2FjdGl2ZV9yZXF1ZXN0cxgKIAEoDRIYCgthcGlfYWRkcmVzcxgLIAEoCUgAiAEBEh0KBm1vZGVscxgMIAMoCzINLmhlYWx0aC5Nb2RlbBITCgtjcHVfcGVyY2VudBgNIAEoARIUCgxtZW1vcnlfYnl0ZXMYDiABKARCDgoMX2FwaV9hZGRyZXNzIkoKBU1vZGVsEgoKAmlkGAEgASgMEgwKBG5hbWUYAiABKAkSEgoKYnl0ZXNfaGVsZBgDIAEoBBITCgtieXRlc190b3RhbBgEIAEoBCIZCgdHb29kYnllEg4KBnJlYXNvbhgBIAEoCWIGcHJvdG8z");
+  fileDesc("ChNoZWFsdGgvaGVhbHRoLnByb3RvEgZoZWFsdGgizgEKCEVudmVsb3BlEhwKBGJlYXQYASABKAsyDC5oZWFsdGguQmVhdEgAEiIKB2dvb2RieWUYAiABKAsyDy5oZWFsdGguR29vZGJ5ZUgAEh4KBXByb2JlGAMgASgLMg0uaGVhbHRoLlByb2JlSAASGgoDYXNrGAQgASgLMgsuaGVhbHRoLkFza0gAEhoKA2FjaxgFIAEoCzILLmhlYWx0aC5BY2tIABIgCgZkaWdlc3QYBiABKAsyDi5oZWFsdGguRGlnZXN0SABCBgoEa2luZCKxAQoEQmVhdBITCgtpc193YXRjaGluZxgBIAEoCBIPCgdzZW50X21zGAIgASgBEhkKDGVjaG9fc2VudF9tcxgDIAEoAUgAiAEBEhQKDGVjaG9faGVsZF9tcxgEIAEoARIaCgR0b2xkGAUgAygLMgwuaGVhbHRoLlRvbGQSJQoKc3VzcGljaW9ucxgGIAMoCzIRLmhlYWx0aC5TdXNwaWNpb25CDwoNX2VjaG9fc2VudF9tcyJmCgRUb2xkEgwKBHBlZXIYASABKAkSJgoJaGVhcnRiZWF0GAIgASgLMhEuaGVhbHRoLkhlYXJ0YmVhdEgAEiAKBGxvYWQYAyABKAsyEC5oZWFsdGguTG9hZE9ubHlIAEIGCgRraW5kIvcCCglIZWFydGJlYXQSEAoIc2VxdWVuY2UYASABKA0SDAoEbWVzaBgCIAEoCRIMCgRuYW1lGAMgASgJEg8KB3ZlcnNpb24YBCABKAkSDQoFc3RhdGUYBSABKAkSFQoNc3RhcnRlZF9hdF9tcxgGIAEoBBIXCg9tYWNzX3Blcl9zZWNvbmQYByABKAESGwoTbWVtb3J5X2J1ZGdldF9ieXRlcxgIIAEoBBITCgtxdWV1ZV9kZXB0aBgJIAEoDRIXCg9hY3RpdmVfcmVxdWVzdHMYCiABKAESGAoLYXBpX2FkZHJlc3MYCyABKAlIAIgBARIdCgZtb2RlbHMYDCADKAsyDS5oZWFsdGguTW9kZWwSEwoLY3B1X3BlcmNlbnQYDSABKAESFAoMbWVtb3J5X2J5dGVzGA4gASgEEhgKEHByb2ZpbGVfc2VxdWVuY2UYDyABKA0SEwoLaW5jYXJuYXRpb24YECABKA1CDgoMX2FwaV9hZGRyZXNzIqYBCghMb2FkT25seRIVCg1zdGFydGVkX2F0X21zGAEgASgEEhAKCHNlcXVlbmNlGAIgASgNEhgKEHByb2ZpbGVfc2VxdWVuY2UYAyABKA0SEwoLcXVldWVfZGVwdGgYBCABKA0SFwoPYWN0aXZlX3JlcXVlc3RzGAUgASgBEhMKC2NwdV9wZXJjZW50GAYgASgBEhQKDG1lbW9yeV9ieXRlcxgHIAEoBCJKCgVNb2RlbBIKCgJpZBgBIAEoDBIMCgRuYW1lGAIgASgJEhIKCmJ5dGVzX2hlbGQYAyABKAQSEwoLYnl0ZXNfdG90YWwYBCABKAQiRQoJU3VzcGljaW9uEgwKBHBlZXIYASABKAkSFQoNc3RhcnRlZF9hdF9tcxgCIAEoBBITCgtpbmNhcm5hdGlvbhgDIAEoDSInCgVQcm9iZRINCgVub25jZRgBIAEoDRIPCgdzZW50X21zGAIgASgBIjYKA0FzaxINCgVub25jZRgBIAEoDRIgCgVhYm91dBgCIAEoCzIRLmhlYWx0aC5TdXNwaWNpb24iQwoDQWNrEg0KBW5vbmNlGAEgASgNEhIKBWFib3V0GAIgASgJSACIAQESDwoHc2VudF9tcxgDIAEoAUIICgZfYWJvdXQiUQoGRGlnZXN0Eg8KB3NlbnRfbXMYASABKAESEAoIaXNfcmVwbHkYAiABKAgSJAoHZW50cmllcxgDIAMoCzITLmhlYWx0aC5EaWdlc3RFbnRyeSJECgtEaWdlc3RFbnRyeRIMCgRwZWVyGAEgASgJEhUKDXN0YXJ0ZWRfYXRfbXMYAiABKAQSEAoIc2VxdWVuY2UYAyABKA0iGQoHR29vZGJ5ZRIOCgZyZWFzb24YASABKAliBnByb3RvMw");
 
 /**
  * Describes the message health.Envelope.
@@ -18,23 +18,86 @@ export const EnvelopeSchema = /*@__PURE__*/
   messageDesc(file_health_health, 0);
 
 /**
+ * Describes the message health.Beat.
+ * Use `create(BeatSchema)` to create a new message.
+ */
+export const BeatSchema = /*@__PURE__*/
+  messageDesc(file_health_health, 1);
+
+/**
+ * Describes the message health.Told.
+ * Use `create(ToldSchema)` to create a new message.
+ */
+export const ToldSchema = /*@__PURE__*/
+  messageDesc(file_health_health, 2);
+
+/**
  * Describes the message health.Heartbeat.
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema = /*@__PURE__*/
-  messageDesc(file_health_health, 1);
+  messageDesc(file_health_health, 3);
+
+/**
+ * Describes the message health.LoadOnly.
+ * Use `create(LoadOnlySchema)` to create a new message.
+ */
+export const LoadOnlySchema = /*@__PURE__*/
+  messageDesc(file_health_health, 4);
 
 /**
  * Describes the message health.Model.
  * Use `create(ModelSchema)` to create a new message.
  */
 export const ModelSchema = /*@__PURE__*/
-  messageDesc(file_health_health, 2);
+  messageDesc(file_health_health, 5);
+
+/**
+ * Describes the message health.Suspicion.
+ * Use `create(SuspicionSchema)` to create a new message.
+ */
+export const SuspicionSchema = /*@__PURE__*/
+  messageDesc(file_health_health, 6);
+
+/**
+ * Describes the message health.Probe.
+ * Use `create(ProbeSchema)` to create a new message.
+ */
+export const ProbeSchema = /*@__PURE__*/
+  messageDesc(file_health_health, 7);
+
+/**
+ * Describes the message health.Ask.
+ * Use `create(AskSchema)` to create a new message.
+ */
+export const AskSchema = /*@__PURE__*/
+  messageDesc(file_health_health, 8);
+
+/**
+ * Describes the message health.Ack.
+ * Use `create(AckSchema)` to create a new message.
+ */
+export const AckSchema = /*@__PURE__*/
+  messageDesc(file_health_health, 9);
+
+/**
+ * Describes the message health.Digest.
+ * Use `create(DigestSchema)` to create a new message.
+ */
+export const DigestSchema = /*@__PURE__*/
+  messageDesc(file_health_health, 10);
+
+/**
+ * Describes the message health.DigestEntry.
+ * Use `create(DigestEntrySchema)` to create a new message.
+ */
+export const DigestEntrySchema = /*@__PURE__*/
+  messageDesc(file_health_health, 11);
 
 /**
  * Describes the message health.Goodbye.
  * Use `create(GoodbyeSchema)` to create a new message.
  */
 export const GoodbyeSchema = /*@__PURE__*/
-  messageDesc(file_health_health, 3);
+  messageDesc(file_health_health, 12);
 

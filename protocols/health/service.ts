@@ -5,7 +5,7 @@ import { healthCodec, type HealthMessage } from './messages.ts';
 
 export type HealthService = Mailbox<HealthMessage>;
 
-/** The libp2p service of `/tilemesh/health/1.0.0`. */
+/** The libp2p service of `/tilemesh/health/2.0.0`. */
 export const health =
   (init: Partial<Omit<ChannelOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
   (components: ChannelComponents): HealthService =>

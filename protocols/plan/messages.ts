@@ -26,6 +26,8 @@ export interface Assign extends Addressed {
   readonly entry: PeerId;
   /** Whether the coordinator holds the inputs back until this participant is ready. */
   readonly isAwaited: boolean;
+  /** Time left until the client gives up; 0 where the coordinator does not say. */
+  readonly deadlineMs: number;
 }
 
 /** Participant to coordinator: weights and sessions are in place. Where it is awaited, or has said that it prepares. */
@@ -140,6 +142,7 @@ function encodeKind(message: PlanMessage): NonNullable<MessageInitShape<typeof E
           modelId: fields.fromHex(message.modelId),
           entry: message.entry,
           isAwaited: message.isAwaited,
+          deadlineMs: fields.uint32(message.deadlineMs),
         },
       };
     case 'ready':
@@ -191,6 +194,7 @@ function decodeKind({ kind }: Envelope): Kind<PlanMessage> {
         ...decodePlan(kind.value),
         entry: fields.peerId(kind.value.entry),
         isAwaited: kind.value.isAwaited,
+        deadlineMs: kind.value.deadlineMs,
       };
     case 'ready':
       return { kind: 'ready' };

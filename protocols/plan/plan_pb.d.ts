@@ -161,6 +161,13 @@ export declare type Assign = Message<"plan.Assign"> & {
    * @generated from field: bool is_awaited = 5;
    */
   isAwaited: boolean;
+
+  /**
+   * Time left until the client gives up; 0 where the coordinator does not say.
+   *
+   * @generated from field: uint32 deadline_ms = 6;
+   */
+  deadlineMs: number;
 };
 
 /**

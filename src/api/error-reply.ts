@@ -2,8 +2,11 @@
 import type { FastifyReply } from 'fastify';
 import { ERROR_CODES, MeshError, toMeshError, type ErrorCode, type ErrorDetails } from '../core/errors.ts';
 
-/** Seconds after which a refused client may try again. */
+/** Seconds after which a refused client may try again, where nothing better is known. */
 const RETRY_AFTER_SECONDS = 1;
+
+const retryAfterSeconds = ({ retryAfterMs }: ErrorDetails): number =>
+  typeof retryAfterMs === 'number' ? Math.max(1, Math.ceil(retryAfterMs / 1000)) : RETRY_AFTER_SECONDS;
 
 export interface ErrorBody {
   readonly error: string;
@@ -38,6 +41,6 @@ export function toApiError(error: unknown): MeshError {
 
 export function sendError(reply: FastifyReply, error: MeshError): FastifyReply {
   const { status } = ERROR_CODES[error.code];
-  if (status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  if (status === 503) reply.header('retry-after', retryAfterSeconds(error.details));
   return reply.code(status).type('application/json').send(errorBody(error));
 }

@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MeshError } from '../core/errors.ts';
+import type { PeerPort } from './port.ts';
 import { isSameToken } from './token.ts';
 
 /** What is under it takes the token wherever it is asked from. */
@@ -41,23 +42,30 @@ export function guardOrigin(app: FastifyInstance, boundHost: string): void {
 
 const BEARER = /^Bearer ([\w.~+/=-]{1,512})$/i;
 
+const HOW =
+  'send "authorization: Bearer TOKEN"; "npx tilemesh token" on the board prints it, TILEMESH_API_TOKEN hands it to the command line';
+
 /**
- * Asks for the token (RFC 6750) where the API can be reached from other machines, and everywhere for what changes who is a
+ * What is wrong with the `authorization` of a request, by RFC 6750; undefined: nothing.
+ * @returns MeshError UNAUTHORIZED.
+ */
+export function objectionTo(authorization: string | undefined, token: string): MeshError | undefined {
+  const given = BEARER.exec(authorization ?? '')?.[1];
+  if (given !== undefined && isSameToken(given, token)) return undefined;
+  return new MeshError('UNAUTHORIZED', `${given === undefined ? 'a token is needed' : 'the token is wrong'}: ${HOW}`);
+}
+
+/**
+ * Asks for the token where the API can be reached from other machines, and everywhere for what changes who is a
  * member. The route that was matched decides, not the address as it was spelled.
  */
 export function guardToken(app: FastifyInstance, boundHost: string, token: string): void {
   const isReachable = !isLoopback(boundHost);
   app.addHook('onRequest', (request, reply, done) => {
     const isAdmin = request.routeOptions.url?.startsWith(ADMIN_PATH) === true;
-    const given = BEARER.exec(request.headers.authorization ?? '')?.[1];
-    if ((!isReachable && !isAdmin) || (given !== undefined && isSameToken(given, token))) {
-      done();
-      return;
-    }
-    reply.header('www-authenticate', 'Bearer realm="tilemesh"');
-    const how =
-      'send "authorization: Bearer TOKEN"; "npx tilemesh token" on the board prints it, TILEMESH_API_TOKEN hands it to the command line';
-    done(new MeshError('UNAUTHORIZED', `${given === undefined ? 'a token is needed' : 'the token is wrong'}: ${how}`));
+    const objection = isReachable || isAdmin ? objectionTo(request.headers.authorization, token) : undefined;
+    if (objection !== undefined) reply.header('www-authenticate', 'Bearer realm="tilemesh"');
+    done(objection);
   });
 }
 
@@ -100,6 +108,16 @@ export function guardRate(app: FastifyInstance, limits: RateLimits, now: () => n
     client.inFlight.add(request);
     reply.raw.once('close', () => client.inFlight.delete(request));
     done();
+  });
+}
+
+/** Who a request counts for: requests of one address wait in one line. */
+export const clientOf = (request: FastifyRequest): string => request.ip;
+
+/** Refuses inference before a body is read where it would be refused afterwards. */
+export function guardPlaces(app: FastifyInstance, peer: PeerPort): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    done(request.method === 'POST' ? peer.refusal(clientOf(request)) : undefined);
   });
 }
 

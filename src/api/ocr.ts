@@ -6,12 +6,13 @@ import type { RunReport } from '../core/report.ts';
 import type { Answer } from '../../models/tasks/answer.ts';
 import { readPage } from '../../models/tasks/ocr.ts';
 import type { Payload } from '../../models/tasks/payload.ts';
+import { defined } from './query.ts';
 import type { InferRequest, PeerPort, ProgressListener, WeightOrigin } from './port.ts';
 
 /** Its name among the models; it cannot be imported, its three models can. */
 export const OCR = 'ocr';
 
-export type OcrRequest = Pick<InferRequest, 'requestId' | 'parallelism' | 'deadlineMs' | 'signal'>;
+export type OcrRequest = Pick<InferRequest, 'requestId' | 'client' | 'parallelism' | 'deadlineMs' | 'signal'>;
 
 export interface OcrResult {
   readonly requestId: RequestId;
@@ -28,9 +29,11 @@ export interface OcrResult {
 export async function runOcr(
   peer: PeerPort,
   payload: Payload,
-  { requestId = randomBytes(16).toString('hex') as RequestId, parallelism, deadlineMs, signal }: OcrRequest,
+  request: OcrRequest,
   onProgress: ProgressListener,
 ): Promise<OcrResult> {
+  const { client, parallelism, deadlineMs, signal } = request;
+  const { requestId = randomBytes(16).toString('hex') as RequestId } = request;
   if (payload.kind !== 'image') throw new MeshError('UNSUPPORTED_MEDIA', 'reading a page wants a picture');
   const startedAt = performance.now();
   const elapsedMs = (): number => performance.now() - startedAt;
@@ -48,6 +51,7 @@ export async function runOcr(
       infer: async (model, step, inputs) => {
         const result = await peer.infer({
           requestId: stepId(requestId, step),
+          ...defined('client', client),
           model,
           inputs,
           parallelism,

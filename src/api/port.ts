@@ -2,6 +2,7 @@
  * What the HTTP API is handed: one peer, seen from outside. The composition root implements it; the API knows nothing
  * of meshes, kernels or sockets.
  */
+import type { MeshError } from '../core/errors.ts';
 import type { ValueInfo } from '../core/graph/graph.ts';
 import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
@@ -35,6 +36,7 @@ export interface MemberView {
   readonly lastSeenMs: number;
 }
 
+/** One model that somebody in the mesh holds. */
 export interface ModelView {
   readonly id: ModelId;
   readonly name: string;
@@ -51,15 +53,24 @@ export interface ModelView {
   readonly holders: readonly PeerId[];
 }
 
+/** What a request for a model is prepared by. */
 export interface ModelTask {
+  readonly id: ModelId;
+  readonly name: string;
   readonly task: TaskSpec;
   readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
   readonly weights: WeightOrigin;
 }
 
-/** @param coordinator the peer elected for the request, as soon as there is one. */
+/**
+ * Told how far a long piece of work is; `total` is 0 where that is not known.
+ *
+ * @param coordinator the peer elected for the request, as soon as there is one.
+ */
 export type ProgressListener = (stage: string, completed: number, total: number, coordinator?: PeerId) => void;
 
+/** What a model that is taken in is called, and what it is for. */
 export interface ImportOptions {
   readonly name: string;
   /** `tensors` when absent. */
@@ -67,9 +78,12 @@ export interface ImportOptions {
   readonly description?: string;
 }
 
+/** One request to the mesh, its inputs as the graph declares them. */
 export interface InferRequest {
   /** Absent: the peer makes one. Sent again, it brings the same answer, computed once. */
   readonly requestId?: RequestId;
+  /** Who asks, so that clients are served alike; one and the same when absent. */
+  readonly client?: string;
   /** Name or id. */
   readonly model: string;
   readonly inputs: ReadonlyMap<string, Tensor>;
@@ -81,12 +95,14 @@ export interface InferRequest {
   readonly onProgress?: ProgressListener;
 }
 
+/** The outputs of a request by name, as the graph declares them, and what became of it. */
 export interface InferResult {
   readonly requestId: RequestId;
   readonly outputs: ReadonlyMap<string, Tensor>;
   readonly report: RunReport;
 }
 
+/** What can be asked of a running peer. */
 export interface PeerPort {
   readonly membership: MembershipPort;
   readonly self: {
@@ -99,7 +115,9 @@ export interface PeerPort {
   };
   /** May take requests: joined, kernels up, not draining. */
   ready(): boolean;
+  /** The members of its mesh as it sees them now, itself among them. */
   members(): readonly MemberView[];
+  /** The models that anybody in the mesh holds; those of unreachable members may be missing. */
   models(): Promise<readonly ModelView[]>;
   /** @throws MeshError MODEL_NOT_FOUND. */
   taskOf(model: string): Promise<ModelTask>;
@@ -113,6 +131,8 @@ export interface PeerPort {
     onProgress: ProgressListener,
     signal: AbortSignal,
   ): Promise<ModelView>;
+  /** Why a request of this client would be refused now; undefined where it would be taken. */
+  refusal(client: string): MeshError | undefined;
   /** @throws MeshError of any code. */
   infer(request: InferRequest): Promise<InferResult>;
 }

@@ -1,16 +1,28 @@
 /** The HTTP server of a peer: the routes over one `PeerPort`, from listening to closing. */
 import fastify, { type FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
 import { MeshError } from '../core/errors.ts';
 import { sendError, toApiError } from './error-reply.ts';
+import { startGrpc, type GrpcServer } from './grpc/server.ts';
 import { guardOrigin, guardRate, guardToken } from './guard.ts';
 import type { ApiLimits } from './limits.ts';
+import { registerMetrics } from './metrics.ts';
+import { Repository } from './open-inference/repository.ts';
+import { InferenceService } from './open-inference/service.ts';
 import type { PeerPort } from './port.ts';
+import { defined } from './query.ts';
+import { classifyRoutes } from './routes/classify.ts';
 import type { RouteContext } from './routes/context.ts';
 import { importRoutes } from './routes/import.ts';
 import { membershipRoutes } from './routes/membership.ts';
 import { meshRoutes } from './routes/mesh.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { openInferenceRoutes } from './routes/open-inference.ts';
+import { repositoryRoutes } from './routes/repository.ts';
 import { runRoutes } from './routes/run.ts';
+import { servedPeer } from './served-peer.ts';
+import { Statistics } from './statistics.ts';
+import { traceRequests } from './trace-context.ts';
 
 const MAX_PARAMETER_LENGTH = 256;
 
@@ -21,6 +33,10 @@ export interface ApiOptions {
   readonly port: number;
   /** Asked for from other machines, and for what changes who is a member. */
   readonly token: string;
+  /** Port of the gRPC form of the Open Inference Protocol, at the same host; 0: any free one. Absent: none. */
+  readonly grpcPort?: number;
+  /** Where the metrics of this peer are kept; those of the API are added. */
+  readonly registry: Registry;
   /** Folder for uploads, made when needed, on the disk the models are kept on. */
   readonly temporaryFolder: string;
   readonly limits: ApiLimits;
@@ -33,6 +49,9 @@ export interface Api {
   readonly url: string;
   readonly host: string;
   readonly port: number;
+  /** Requests that have been read in part at least and not been answered in full; questions about the mesh do not count. */
+  readonly active: number;
+  readonly grpcPort?: number;
   /** Cancels what is under way, waits for it for `limits.closeMs`, and stops listening. */
   close(): Promise<void>;
 }
@@ -40,13 +59,19 @@ export interface Api {
 /** @throws MeshError PORT_IN_USE, INVALID_CONFIG when the address is not one of this machine. */
 export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api> {
   const closing = new AbortController();
-  const app = buildApi(peer, options, closing.signal);
+  const context = contextOf(peer, options, closing.signal);
+  const app = buildApi(context, options);
+  const active = countActive(app);
   try {
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {
     await app.close();
     throw listenError(error, options);
   }
+  const grpc = await startGrpcIfWanted(context, options).catch(async (error: unknown) => {
+    await app.close();
+    throw error;
+  });
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
@@ -54,11 +79,15 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
     url: `http://${host}:${port}`,
     host: options.host,
     port,
+    get active() {
+      return active.size;
+    },
+    ...defined('grpcPort', grpc?.port),
     close: async () => {
       closing.abort(new MeshError('UNAVAILABLE', 'this peer is shutting down: ask another one'));
       const timer = setTimeout(() => app.server.closeAllConnections(), options.limits.closeMs);
       try {
-        await app.close();
+        await Promise.all([app.close(), grpc?.close()]);
       } finally {
         clearTimeout(timer);
       }
@@ -66,14 +95,49 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
   };
 }
 
+/** The requests under way that are more than a question about the mesh. */
+function countActive(app: FastifyInstance): ReadonlySet<object> {
+  const active = new Set<object>();
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.method === 'POST') {
+      active.add(request);
+      reply.raw.once('close', () => active.delete(request));
+    }
+    done();
+  });
+  return active;
+}
+
+function contextOf(peer: PeerPort, options: ApiOptions, closing: AbortSignal): RouteContext {
+  const statistics = new Statistics();
+  const served = servedPeer(peer, statistics);
+  registerMetrics(options.registry, peer, statistics);
+  return {
+    peer: served,
+    inference: new InferenceService(served, statistics, new Repository(peer, served, options.temporaryFolder)),
+    statistics,
+    registry: options.registry,
+    limits: options.limits,
+    temporaryFolder: options.temporaryFolder,
+    closing,
+    onError: options.onError,
+  };
+}
+
+async function startGrpcIfWanted(context: RouteContext, options: ApiOptions): Promise<GrpcServer | undefined> {
+  const { host, grpcPort, token } = options;
+  return grpcPort === undefined ? undefined : startGrpc(context.inference, { ...context, host, token, port: grpcPort });
+}
+
 /** The server without a socket. */
-function buildApi(peer: PeerPort, options: ApiOptions, closing: AbortSignal): FastifyInstance {
+function buildApi(context: RouteContext, options: ApiOptions): FastifyInstance {
   const app = fastify({
     logger: false,
     forceCloseConnections: 'idle',
     requestTimeout: options.limits.requestMs,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
   });
+  traceRequests(app);
   guardOrigin(app, options.host);
   guardRate(app, options.limits);
   guardToken(app, options.host, options.token);
@@ -85,14 +149,16 @@ function buildApi(peer: PeerPort, options: ApiOptions, closing: AbortSignal): Fa
   app.setNotFoundHandler((request, reply) =>
     sendError(reply, new MeshError('NOT_FOUND', `there is nothing at ${request.method} ${request.url.slice(0, 200)}`)),
   );
-  const context: RouteContext = {
-    peer,
-    limits: options.limits,
-    temporaryFolder: options.temporaryFolder,
-    closing,
-    onError: options.onError,
-  };
-  for (const routes of [openInferenceRoutes, runRoutes, meshRoutes, importRoutes, membershipRoutes]) {
+  for (const routes of [
+    openInferenceRoutes,
+    repositoryRoutes,
+    classifyRoutes,
+    runRoutes,
+    meshRoutes,
+    importRoutes,
+    metricsRoutes,
+    membershipRoutes,
+  ]) {
     app.register((scope) => routes(scope, context));
   }
   return app;

@@ -1,9 +1,8 @@
 /** Several named arrays to a model, through the Open Inference Protocol with its binary extension. */
-import { DATATYPES } from '../api/open-inference.ts';
+import { DATATYPES, typeOf } from '../api/open-inference/datatypes.ts';
 import { summarise } from '../../models/tasks/answer.ts';
 import { readNpy, writeNpy } from '../../models/tasks/npy.ts';
 import { MeshError } from '../core/errors.ts';
-import type { DataType } from '../core/tensor/data-type.ts';
 import { tensor, type Tensor } from '../core/tensor/tensor.ts';
 import { postBytes } from './client.ts';
 import type { RunRequest, RunResult } from './run-request.ts';
@@ -73,7 +72,7 @@ function readReply(
   const document = JSON.parse(new TextDecoder().decode(body.subarray(0, headerBytes))) as ReplyDocument;
   let offset = headerBytes;
   const outputs = document.outputs.map((output): readonly [string, Tensor] => {
-    const type = (Object.keys(DATATYPES) as DataType[]).find((candidate) => DATATYPES[candidate] === output.datatype);
+    const type = typeOf(output.datatype);
     if (type === undefined) throw new MeshError('INVALID_MESSAGE', 'the peer answered with a type that is not known');
     const end = offset + output.parameters.binary_data_size;
     const value = tensor(type, output.shape, body.slice(offset, end));

@@ -32,7 +32,7 @@ export function defaultsFor(machine: Machine): MeshConfig {
     mesh: 'default',
     data: defaultDataFolder(machine, name),
     membership: Object.freeze({ level: 'secret', secret: '', begin: false }),
-    api: Object.freeze({ host: '127.0.0.1', port: 8470, token: '' }),
+    api: Object.freeze({ host: '127.0.0.1', port: 8470, token: '', grpcPort: 'off' }),
     listen: Object.freeze({ port: 0, addresses: Object.freeze([]) }),
     dataPlane: Object.freeze({ carrier: 'auto', port: 0 }),
     discovery: Object.freeze({ mdns: true, bootstrap: Object.freeze([]) }),
@@ -40,7 +40,7 @@ export function defaultsFor(machine: Machine): MeshConfig {
     // The rest is for the program itself and for whatever else runs on the board.
     memory: Object.freeze({ budgetBytes: Math.floor(machine.memoryBytes / 2) }),
     models: Object.freeze({ copies: 5, diskBudgetBytes: 8 * GIB }),
-    requests: Object.freeze({ maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 }),
+    requests: Object.freeze({ maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000, drainMs: 30_000 }),
     log: Object.freeze({ level: 'info' }),
   } satisfies MeshConfig);
 }

@@ -24,6 +24,8 @@ export interface MeshConfig {
     readonly port: number;
     /** 16 characters or more; empty: one is made and kept in the data folder, see `tilemesh token`. */
     readonly token: string;
+    /** Port of the Open Inference Protocol over gRPC, at the same host; 0: any free one. */
+    readonly grpcPort: number | 'off';
   };
   readonly listen: {
     /** TCP port for other peers; 0: any free one. */
@@ -70,12 +72,14 @@ export interface MeshConfig {
     readonly diskBudgetBytes: number;
   };
   readonly requests: {
-    /** Requests this peer coordinates at the same time. */
+    /** Requests that run at the same time, for each peer of the mesh. */
     readonly maxConcurrent: number;
     /** Requests that wait here; further ones are refused at once. */
     readonly maxQueued: number;
     /** For requests that name no deadline. */
     readonly defaultDeadlineMs: number;
+    /** How long a peer that is asked to stop finishes what it has in hand; the rest is handed over. */
+    readonly drainMs: number;
   };
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent' };
 }

@@ -24,6 +24,7 @@ export const VARIABLES: Readonly<Record<string, (text: string) => unknown>> = Ob
   TILEMESH_MESH_SECRET: (secret: string) => ({ membership: { secret } }),
   TILEMESH_API: (text: string) => ({ api: hostAndPort(text) }),
   TILEMESH_API_TOKEN: (token: string) => ({ api: { token } }),
+  TILEMESH_GRPC_PORT: (text: string) => ({ api: { grpcPort: text === 'off' ? text : number(text) } }),
   TILEMESH_LISTEN: (text: string) => ({ listen: { port: number(text) } }),
   TILEMESH_DATA_PLANE: (carrier: string) => ({ dataPlane: { carrier } }),
   TILEMESH_BOOTSTRAP: (text: string) => ({ discovery: { bootstrap: list(text) } }),

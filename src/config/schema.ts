@@ -22,6 +22,10 @@ const secret = v.pipe(
   v.string('must be text'),
   v.check((value) => value === '' || value.length >= 16, HIDDEN),
 );
+const portOrOff = v.custom<number | 'off'>(
+  (input) => input === 'off' || v.is(port, input),
+  'must be "off" or a port from 0 to 65535',
+);
 const text = (rule: string) => v.pipe(v.string(rule), v.minLength(1, rule));
 
 const ENTRIES = {
@@ -42,6 +46,7 @@ const ENTRIES = {
       host: v.optional(text('must be a host name or an address')),
       port: v.optional(port),
       token: v.optional(secret),
+      grpcPort: v.optional(portOrOff),
     }),
   ),
   listen: v.optional(
@@ -80,6 +85,7 @@ const ENTRIES = {
       maxConcurrent: v.optional(integer(1, 1_000)),
       maxQueued: v.optional(integer(0, 100_000)),
       defaultDeadlineMs: v.optional(integer(1, 86_400_000)),
+      drainMs: v.optional(integer(0, 3_600_000)),
     }),
   ),
   log: v.optional(

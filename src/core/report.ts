@@ -21,6 +21,7 @@ export interface BlockReport {
   readonly parts: readonly PartReport[];
 }
 
+/** One request from its arrival to its answer. */
 export interface RunReport {
   readonly model: string;
   readonly modelId: ModelId;
@@ -48,3 +49,6 @@ export interface RunReport {
   /** Peers that were lost while the request ran. */
   readonly lostPeers: readonly PeerId[];
 }
+
+/** Number of tiles that were computed, by anybody. */
+export const tilesOf = ({ blocks }: RunReport): number => blocks.reduce((sum, { parts }) => sum + parts.length, 0);

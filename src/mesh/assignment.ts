@@ -20,6 +20,8 @@ export interface AssignmentParts {
   readonly entry: PeerId;
   /** Whether the inputs are held back until all participants are ready. */
   readonly isAwaited: boolean;
+  /** Until nobody wants the answer any more. */
+  readonly remainingMs: () => number;
   readonly signal: AbortSignal;
   readonly onUnreachable: (peer: PeerId, error: MeshError) => void;
 }
@@ -57,8 +59,9 @@ export class Assignment {
   }
 
   #assign(peer: PeerId): Promise<void> {
-    const { id, modelId, entry, isAwaited } = this.#parts;
-    return this.#send(peer, { kind: 'assign', ...id, modelId, entry, isAwaited, ...this.#planFor(peer) });
+    const { id, modelId, entry, isAwaited, remainingMs } = this.#parts;
+    const assign = { modelId, entry, isAwaited, deadlineMs: Math.ceil(remainingMs()) };
+    return this.#send(peer, { kind: 'assign', ...id, ...assign, ...this.#planFor(peer) });
   }
 
   #planFor(peer: PeerId): Pick<PlanMessage & { kind: 'feed' }, 'digest' | 'plan'> {

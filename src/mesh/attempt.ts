@@ -39,6 +39,8 @@ export interface AttemptSetup {
   readonly prepared: PreparedPlan;
   /** Whether to hold the inputs back until all are ready, even where all are taken to be. */
   readonly mustWait: boolean;
+  /** When nobody wants the answer any more, on this peer's clock. */
+  readonly deadlineMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -57,12 +59,15 @@ export class AttemptFailure extends Error {
   readonly accuser: PeerId | undefined;
   /** Whether those left out said nothing, or nothing but that they were at work. */
   readonly isSilence: boolean;
+  /** Whether the same peers may carry it out a little later. */
+  readonly isBusy: boolean;
 
   constructor(message: string, { without, accuser, reason }: Extract<Turn, { readonly kind: 'replan' }>) {
     super(message);
     this.without = without;
     this.accuser = accuser;
     this.isSilence = reason === 'fell silent';
+    this.isBusy = reason === 'is busy';
   }
 }
 
@@ -95,6 +100,7 @@ export class Attempt {
       entry,
       signal,
       isAwaited: this.isAwaited,
+      remainingMs: () => Math.max(1, setup.deadlineMs - clock.now()),
       onUnreachable: (peer, { code }) => {
         this.#step({ kind: 'failed', peer, code, message: `${members.nameOf(peer)} cannot be reached` });
       },
@@ -238,4 +244,6 @@ const explain = (reason: Reason, names: string): string =>
     ? reason.message
     : reason === 'missed pieces'
       ? 'pieces came before their plan and were not kept'
-      : `${names} ${reason}`;
+      : reason === 'is busy'
+        ? 'a participant has no memory left for it at the moment'
+        : `${names} ${reason}`;

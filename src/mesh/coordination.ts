@@ -5,8 +5,9 @@
 import type { Propose } from '../../protocols/election/messages.ts';
 import type { PlanMessage } from '../../protocols/plan/messages.ts';
 import { GIGABIT } from '../core/cost/cost-model.ts';
-import { MeshError } from '../core/errors.ts';
+import { MeshError, toMeshError } from '../core/errors.ts';
 import type { PeerId } from '../core/ids.ts';
+import { pauseAfterRefusal } from '../core/schedule/reservation.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Attempt, AttemptFailure, type AttemptParts, type Stage } from './attempt.ts';
 import type { EncodedPlan, Preparation, PreparedPlan } from './preparation.ts';
@@ -19,7 +20,7 @@ export interface CoordinationParts extends AttemptParts {
   readonly logger: Logger;
 }
 
-/** How often one term plans before it gives up. */
+/** How often one term plans before it gives up; plans that only came at a busy time do not count. */
 const MAX_ATTEMPTS = 16;
 /** Less of a wait is nobody's fault. */
 const HELD_UP_MS = 10_000;
@@ -30,6 +31,8 @@ export class Coordination {
   readonly #request: Propose;
   readonly #entry: PeerId;
   readonly #signal: AbortSignal;
+  /** On the clock of this peer. */
+  readonly #deadlineMs: number;
   readonly #excluded = new Set<PeerId>();
   /** Who has had others left out. */
   readonly #accusers = new Set<PeerId>();
@@ -41,6 +44,7 @@ export class Coordination {
     this.#request = request;
     this.#entry = entry;
     this.#signal = signal;
+    this.#deadlineMs = parts.clock.now() + request.deadlineMs;
   }
 
   /** For the lease's renewals. */
@@ -58,7 +62,8 @@ export class Coordination {
 
   /** @throws MeshError when no answer can be had in this term. */
   async run(): Promise<CoordinatorAccount> {
-    for (let number = 1; number <= MAX_ATTEMPTS; number++) {
+    let refusals = 0;
+    for (let number = 1; number - refusals <= MAX_ATTEMPTS; number++) {
       this.#signal.throwIfAborted();
       try {
         return await this.#try(number);
@@ -67,6 +72,9 @@ export class Coordination {
         const { requestId } = this.#request;
         this.#parts.logger.info({ requestId, attempt: number }, `planning again: ${error.message}`);
         this.#leaveOut(error);
+        if (!error.isBusy) continue;
+        refusals += 1;
+        await this.#pause(pauseAfterRefusal(requestId, refusals));
       }
     }
     throw new MeshError(
@@ -90,6 +98,21 @@ export class Coordination {
     this.#accusers.add(accuser);
   }
 
+  /** @throws MeshError when the request ends meanwhile. */
+  async #pause(delayMs: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const cancel = (): void => reject(toMeshError(this.#signal.reason, 'CANCELLED'));
+    const stopTimer = this.#parts.clock.after(delayMs, () => resolve(undefined));
+    this.#signal.addEventListener('abort', cancel, { once: true });
+    try {
+      this.#signal.throwIfAborted();
+      await promise;
+    } finally {
+      stopTimer();
+      this.#signal.removeEventListener('abort', cancel);
+    }
+  }
+
   async #try(number: number): Promise<CoordinatorAccount> {
     const { clock, logger } = this.#parts;
     const { requestId, term, modelId } = this.#request;
@@ -98,7 +121,15 @@ export class Coordination {
     this.#signal.throwIfAborted();
     const plannedMs = clock.now();
     const id = { requestId, term, attempt: number };
-    const setup = { id, modelId, entry: this.#entry, ...planned, mustWait: number > 1, signal: this.#signal };
+    const setup = {
+      id,
+      modelId,
+      entry: this.#entry,
+      ...planned,
+      mustWait: number > 1,
+      deadlineMs: this.#deadlineMs,
+      signal: this.#signal,
+    };
     const attempt = new Attempt(this.#parts, setup);
     this.#attempt = attempt;
     try {
@@ -124,6 +155,9 @@ export class Coordination {
     const { self: coordinator } = members;
     const isWanted = (peer: PeerId): boolean => !this.#excluded.has(peer) && members.isBenched?.(peer) !== true;
     const peers = members.available().filter(({ peer }) => peer === coordinator || isWanted(peer));
+    if (!peers.some(({ peer }) => peer === coordinator)) {
+      throw new MeshError('UNAVAILABLE', 'this peer is about to stop: another one may coordinate');
+    }
     const { modelId, parallelism } = this.#request;
     const inputs = new Map(this.#request.inputs.map(({ name, type, shape }) => [name, { type, shape }]));
     const asked = { parallelism, isCold, concurrency: concurrency() };

@@ -32,6 +32,7 @@ export class Coordinator {
   readonly #unsubscribe: (() => void)[] = [];
   #load = NO_LOAD;
   #isStopping = false;
+  #isDraining = false;
 
   constructor(parts: CoordinatorParts) {
     this.#parts = parts;
@@ -56,6 +57,11 @@ export class Coordinator {
     this.#isStopping = true;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     for (const desk of this.#desks.values()) desk.abort.abort(new MeshError('UNAVAILABLE', 'this peer is stopping'));
+  }
+
+  /** Takes no proposals of other peers from now on. */
+  drain(): void {
+    this.#isDraining = true;
   }
 
   /** Requests being coordinated. */
@@ -86,9 +92,10 @@ export class Coordinator {
     }
   }
 
-  #objection({ requestId, term }: Propose): MeshError | undefined {
-    const { maxRequests } = this.#parts;
-    if (this.#isStopping) return new MeshError('UNAVAILABLE', 'this peer is stopping');
+  #objection(entry: PeerId, { requestId, term }: Propose): MeshError | undefined {
+    const { maxRequests, members } = this.#parts;
+    if (this.#isStopping || (this.#isDraining && entry !== members.self))
+      return new MeshError('UNAVAILABLE', 'this peer is stopping');
     if (!this.#fence.admit(requestId, term)) return new MeshError('STALE_TERM', `term ${term} of this request is over`);
     if (this.#desks.has(requestId)) {
       const desk = this.#desks.get(requestId)!;
@@ -102,7 +109,7 @@ export class Coordinator {
 
   async #proposed(entry: PeerId, request: Propose): Promise<void> {
     const { requestId, term } = request;
-    const objection = this.#objection(request);
+    const objection = this.#objection(entry, request);
     if (objection !== undefined) {
       const { code, message } = objection;
       await this.#tell(entry, { kind: 'decline', requestId, term, code, message });

@@ -1,6 +1,7 @@
 /** The membership as the actors of a request see it: whom to give work, what they are called, when they are lost. */
 import type { ModelId, PeerId } from '../core/ids.ts';
 import { Conduct } from './conduct.ts';
+import type { ViewMember } from '../core/membership/view.ts';
 import type { Announcement } from './model-library.ts';
 import type { Membership } from './membership.ts';
 import type { MemberDirectory, MemberProfile } from './ports.ts';
@@ -21,7 +22,7 @@ export class Directory implements MemberDirectory {
   }
 
   available(): readonly MemberProfile[] {
-    const members = this.#membership.view().members;
+    const members = this.#workers();
     const own = members.find(({ peer }) => peer === this.self)?.heartbeat.macsPerSecond ?? 0;
     const fastest = own > 0 ? own * MAX_SPEED_RATIO : Infinity;
     return members.map(({ peer, heartbeat }) => ({
@@ -33,6 +34,16 @@ export class Directory implements MemberDirectory {
       activeRequests: heartbeat.activeRequests,
       models: new Set<ModelId>(heartbeat.models.map(({ id }) => id)),
     }));
+  }
+
+  /** A peer that drains finishes its work alone where nobody else is left to do it. */
+  #workers(): readonly ViewMember[] {
+    const { members } = this.#membership.view();
+    if (members.length > 0) return members;
+    const [self] = this.#membership.members();
+    return self?.state === 'draining' && self.heartbeat !== null
+      ? [{ peer: self.peer, heartbeat: self.heartbeat }]
+      : [];
   }
 
   /** Models that the other members say they hold. */

@@ -1,6 +1,7 @@
 /**
  * Finds peers and stays connected to them. Addresses come from multicast, from the user's list and from earlier
- * connections; each is dialled until a connection stands, with a growing pause, for as long as its peer was seen recently.
+ * connections; each is dialled until a connection stands, with a growing pause, and without end: a mesh that was cut in
+ * two is one again seconds after the cut is mended.
  * Of two peers that find each other the one with the lower id dials at once and the other gives it a second.
  */
 import type { PeerId as Libp2pPeerId, TypedEventTarget, Libp2pEvents, Connection } from '@libp2p/interface';
@@ -41,13 +42,17 @@ const YIELD_MS = 1_000;
 /** An old connection is still listed for a moment after it was aborted. */
 const CLOSING_MS = 50;
 const FIRST_RETRY_MS = 250;
-const MAX_RETRY_MS = 4_000;
-/** For the TCP handshake alone: a cut link answers nothing. */
-const CONNECT_TIMEOUT_MS = 3_000;
+/** Between attempts at one address, and for each peer that is missing: some two attempts a second in all. */
+const MAX_RETRY_MS = 1_000;
+const RETRY_MS_A_TARGET = 500;
+/** Who has been missing for long is dialled so often. */
+const RARE_RETRY_MS = 30_000;
+/** For the TCP handshake alone, which the system repeats after a second: a cut link answers nothing. */
+const CONNECT_TIMEOUT_MS = 1_250;
 /** For the whole of it: securing a connection takes long on a busy board. */
 const DIAL_TIMEOUT_MS = 20_000;
-/** Who was neither seen nor connected for this long is no longer dialled. */
-const FORGET_MS = 600_000;
+/** Who was neither seen nor connected for this long is dialled rarely, and may be forgotten for others. */
+const LONG_GONE_MS = 600_000;
 const MAX_TARGETS = 512;
 
 /** Whom to dial, and how that goes. */
@@ -64,11 +69,12 @@ interface Target {
   isDialling: boolean;
 }
 
-/** Pause before the next attempt; all addresses of a peer are tried before it grows. */
-export function retryPauseMs(failures: number, addresses: number, jitter: number): number {
+/** Pause before the next attempt; all addresses of a peer are tried before it grows. @param missing peers being dialled. */
+export function retryPauseMs(failures: number, addresses: number, missing: number, jitter: number): number {
   const rounds = Math.floor(failures / Math.max(1, addresses));
   if (failures % Math.max(1, addresses) !== 0) return 0;
-  return Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(rounds - 1, 10)) * (0.75 + jitter / 2);
+  const longestMs = Math.max(MAX_RETRY_MS, RETRY_MS_A_TARGET * missing);
+  return Math.min(longestMs, FIRST_RETRY_MS * 2 ** Math.min(rounds - 1, 10)) * (0.75 + jitter / 2);
 }
 
 /** A libp2p service. */
@@ -183,9 +189,14 @@ export class Discovery {
     return this.#targets.get(peer) ?? [...this.#targets.values()].find((target) => target.peer === peer);
   }
 
-  /** Null when there are too many. */
+  /** Null when there are too many, none of them gone for long. */
   #add(peer: PeerId, addresses: readonly Multiaddr[]): Target | null {
-    if (this.#targets.size >= MAX_TARGETS) return null;
+    if (this.#targets.size >= MAX_TARGETS) {
+      const gone = [...this.#targets.values()].find((target) => !target.isListed && this.#isLongGone(target));
+      if (gone === undefined) return null;
+      clearTimeout(gone.timer);
+      this.#forget(gone);
+    }
     const target = newTarget(peer, addresses, false);
     this.#targets.set(peer, target);
     return target;
@@ -233,11 +244,16 @@ export class Discovery {
       target.isDialling = false;
     }
     if (this.#isStopped() || this.#isConnected(target)) return;
-    if (!target.isListed && performance.now() - target.seenMs > FORGET_MS) this.#forget(target);
+    const targets = [...this.#targets.values()];
+    if (!targets.includes(target)) return;
+    const missing = targets.filter((other) => other.isDialling || other.timer !== undefined).length;
     // A connection that closed again at once counts as a failure, too: no dialling without a pause.
-    else if ([...this.#targets.values()].includes(target)) {
-      this.#schedule(target, retryPauseMs(Math.max(1, target.failures), target.addresses.length, Math.random()));
-    }
+    const pauseMs = retryPauseMs(Math.max(1, target.failures), target.addresses.length, missing, Math.random());
+    this.#schedule(target, this.#isLongGone(target) ? Math.max(RARE_RETRY_MS, pauseMs) : pauseMs);
+  }
+
+  #isLongGone(target: Target): boolean {
+    return performance.now() - target.seenMs > LONG_GONE_MS && !this.#isConnected(target);
   }
 
   async #open({ peer, addresses, failures }: Target): Promise<Connection> {

@@ -7,6 +7,7 @@ import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import type { Feed } from '../../protocols/plan/messages.ts';
 import {
   beginEntry,
+  ENTRY_DEFAULTS,
   nextTickMs,
   stepEntry,
   type EntryEvent,
@@ -35,6 +36,8 @@ export interface EntryRequest {
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly parallelism: number;
   readonly deadlineMs: number;
+  /** Terms that another entry may have used for this request; 0 when absent. */
+  readonly termsBefore?: number;
   readonly signal: AbortSignal;
   readonly onProgress?: (stage: string, completed: number, total: number, coordinator: PeerId) => void;
 }
@@ -69,7 +72,7 @@ export class EntryDesk {
   /** Proposes the request to the first candidate. */
   constructor(parts: EntryDeskParts, request: EntryRequest) {
     const { members, clock } = parts;
-    const { requestId, modelId, deadlineMs } = request;
+    const { requestId, modelId, deadlineMs, termsBefore = 0 } = request;
     this.#parts = parts;
     this.#request = request;
     this.#startedMs = clock.now();
@@ -80,7 +83,8 @@ export class EntryDesk {
       weight: members.isBenched?.(member.peer) === true ? 0 : weightOf(member, modelId),
     }));
     const ranked = rankCandidates(requestId, candidates);
-    const first = beginEntry<Complete>(requestId, ranked, this.#startedMs + deadlineMs, this.#startedMs);
+    const endMs = this.#startedMs + deadlineMs;
+    const first = beginEntry<Complete>(requestId, ranked, endMs, this.#startedMs, ENTRY_DEFAULTS, termsBefore);
     this.#state = first[0];
     this.#apply(first);
   }

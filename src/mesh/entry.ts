@@ -1,30 +1,75 @@
 /** The entry: has each request that comes in at this peer answered, once, however often it is asked. */
+import { createHash } from 'node:crypto';
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import { MeshError } from '../core/errors.ts';
 import type { PeerId, RequestId } from '../core/ids.ts';
+import { AnswerMemory, tensorBytes } from './answer-memory.ts';
 import { EntryDesk, type EntryDeskParts, type EntryRequest, type EntryResult } from './entry-desk.ts';
-import { RecentMap } from './recent-map.ts';
+import { conflict, Recall, type RecallParts } from './recall.ts';
+import { SharedRuns } from './shared-runs.ts';
+import { Turnstile } from './turnstile.ts';
 
-export interface EntryParts extends EntryDeskParts {
-  /** Requests in hand at a time; further ones are refused. */
-  readonly maxRequests: number;
+export interface EntryLimits {
+  /** Requests of this peer that run at a time in a mesh of one; other peers add as many, less what came in there. */
+  readonly maxConcurrent: number;
+  /** Requests that wait; further ones are refused. */
+  readonly maxQueued: number;
+  /** Of inputs of requests that run or wait. */
+  readonly maxInputBytes: number;
 }
 
-/** Answers kept for clients that ask again with the same request id. */
-const REMEMBERED_ANSWERS = 128;
+export interface EntryParts extends EntryDeskParts {
+  readonly answers: RecallParts['answers'];
+  readonly limits: EntryLimits;
+}
+
+/** A request as a client asks it. */
+export interface ClientRequest extends EntryRequest {
+  /** Who shares this peer's attention with others: requests of one client wait in a line of their own. */
+  readonly client: string;
+  /** Whether the client chose the id, and so may ask again. */
+  readonly isNamed: boolean;
+}
+
+/** More than one entry can use, so that the terms of the next entry to answer the same request come after them. */
+const TERMS_PER_GENERATION = 1024;
+
+/** What is asked, so that another question under the same id is noticed. */
+function questionOf({ modelId, inputs }: EntryRequest): string {
+  const hash = createHash('sha256').update(modelId);
+  for (const [name, { type, shape, bytes }] of [...inputs].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(JSON.stringify([name, type, shape])).update(bytes);
+  }
+  return hash.digest('hex');
+}
 
 export class Entry {
   readonly #parts: EntryParts;
   readonly #desks = new Map<RequestId, EntryDesk>();
-  readonly #answers = new RecentMap<RequestId, Promise<EntryResult>>(REMEMBERED_ANSWERS);
+  readonly #runs = new SharedRuns<EntryResult>();
+  readonly #answers: AnswerMemory;
+  readonly #turnstile: Turnstile;
+  readonly #recall: Recall;
   readonly #unsubscribe: (() => void)[] = [];
+  #isDraining = false;
+  #isStopped = false;
 
   constructor(parts: EntryParts) {
     this.#parts = parts;
+    const { clock, limits } = parts;
+    this.#answers = new AnswerMemory(clock);
+    this.#turnstile = new Turnstile({
+      clock,
+      maxWaiting: limits.maxQueued,
+      maxBytes: limits.maxInputBytes,
+      places: () => this.#places(),
+    });
+    this.#recall = new Recall(parts, (requestId, waitMs) => this.#ownAnswer(requestId, waitMs));
   }
 
   start(): void {
     const { elections, plans, members } = this.#parts;
+    this.#recall.start();
     this.#unsubscribe.push(
       elections.onMessage((from, message) => this.#desks.get(message.requestId)?.message(from, message)),
       plans.onMessage((from, message) => {
@@ -36,46 +81,95 @@ export class Entry {
   }
 
   stop(): void {
+    this.#isStopped = true;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#recall.stop();
     this.#each((desk) => desk.cancel());
   }
 
-  /** Requests in hand. */
+  /** Wants no new requests from now on: see `refusal`. Those whose clients were not refused are still taken. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /** Requests that run. */
   get load(): number {
-    return this.#desks.size;
+    return this.#turnstile.running;
+  }
+
+  /** Requests that wait for their turn. */
+  get waiting(): number {
+    return this.#turnstile.waiting;
+  }
+
+  /** What the mesh can run at a time, less what came in at other peers; never less than this peer's own share. */
+  #places(): number {
+    const { members, limits } = this.#parts;
+    const others = members.available().filter(({ peer }) => peer !== members.self);
+    const elsewhere = others.reduce((sum, { activeRequests }) => sum + activeRequests, 0);
+    return Math.max(limits.maxConcurrent, limits.maxConcurrent * (others.length + 1) - elsewhere);
   }
 
   #each(visit: (desk: EntryDesk) => void): void {
     for (const desk of [...this.#desks.values()]) visit(desk);
   }
 
+  /** Why a request of this client would not be taken now; undefined where it would. Cheap: nothing of it need be read. */
+  refusal(client: string): MeshError | undefined {
+    if (this.#isDraining || this.#isStopped) return stopping();
+    return this.#turnstile.refusal(client);
+  }
+
   /**
-   * Resolves with the answer. The same request id again brings the same answer, computed once.
-   * @throws MeshError of any code; OVERLOADED when too many requests are in hand.
+   * Resolves with the answer. The same request id again, here or at another peer, brings the same answer, computed once, while
+   * it is remembered: see `Recall` for what is guaranteed when peers are lost.
+   * @throws MeshError of any code; OVERLOADED when this peer has too much in hand, with `retryAfterMs` in its details;
+   *   CONFLICT when the id stands for another question.
    */
-  infer(request: EntryRequest): Promise<EntryResult> {
-    const known = this.#answers.get(request.requestId);
-    if (known !== undefined) return known;
-    if (this.#desks.size >= this.#parts.maxRequests) {
-      throw new MeshError(
-        'OVERLOADED',
-        `this peer already has ${this.#desks.size} requests in hand: try again shortly`,
-      );
-    }
-    const answer = this.#answer(request);
-    this.#answers.set(request.requestId, answer);
-    answer.catch(() => this.#answers.delete(request.requestId));
-    return answer;
+  async infer(request: ClientRequest): Promise<EntryResult> {
+    const { requestId, isNamed, signal } = request;
+    const question = isNamed ? questionOf(request) : '';
+    const remembered = this.#answers.get(requestId);
+    const asked = remembered?.question ?? this.#runs.questionOf(requestId);
+    if (asked !== undefined && asked !== question) throw conflict(requestId);
+    if (remembered !== undefined) return remembered.result;
+    if (this.#isStopped) throw stopping();
+    return this.#runs.share(requestId, question, signal, async (shared) => {
+      const result = await this.#inTurn({ ...request, signal: shared }, question);
+      if (isNamed) this.#answers.keep(requestId, { result, question });
+      return result;
+    });
+  }
+
+  /** What there is of a request here, for another peer. */
+  #ownAnswer(requestId: RequestId, waitMs: number): Promise<EntryResult> | undefined {
+    const remembered = this.#answers.get(requestId);
+    if (remembered !== undefined) return Promise.resolve(remembered.result);
+    return this.#runs.join(requestId, AbortSignal.timeout(waitMs));
+  }
+
+  #inTurn(request: ClientRequest, question: string): Promise<EntryResult> {
+    const { requestId, isNamed, client, model, deadlineMs, signal, inputs } = request;
+    const endMs = this.#parts.clock.now() + deadlineMs;
+    const entrant = { client, model, deadlineMs, signal, bytes: tensorBytes(inputs) };
+    const compute = (generation: number): Promise<EntryResult> => {
+      const leftMs = Math.max(1, endMs - this.#parts.clock.now());
+      return this.#answer({ ...request, deadlineMs: leftMs, termsBefore: (generation - 1) * TERMS_PER_GENERATION });
+    };
+    return this.#turnstile.pass(entrant, () =>
+      isNamed ? this.#recall.once(requestId, question, { endMs, signal }, compute) : compute(1),
+    );
   }
 
   async #answer(request: EntryRequest): Promise<EntryResult> {
-    request.signal.throwIfAborted();
+    const { requestId, signal } = request;
+    signal.throwIfAborted();
     const desk = new EntryDesk(this.#parts, request);
-    this.#desks.set(request.requestId, desk);
+    this.#desks.set(requestId, desk);
     try {
       return await desk.answer();
     } finally {
-      this.#desks.delete(request.requestId);
+      if (this.#desks.get(requestId) === desk) this.#desks.delete(requestId);
     }
   }
 
@@ -87,3 +181,5 @@ export class Entry {
     this.#desks.get(piece.requestId)?.accept(from, piece);
   }
 }
+
+const stopping = (): MeshError => new MeshError('UNAVAILABLE', 'this peer is about to stop: ask another one');

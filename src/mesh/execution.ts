@@ -2,6 +2,7 @@
  * One participant's share of one attempt at one request. Dataflow: a tile runs when its input regions are complete, and its
  * output goes straight to whoever needs it.
  */
+import type { WeightFile } from '../../kernels/kernel.ts';
 import { discardBytes } from '../../protocols/pieces/memory.ts';
 import type { Piece } from '../../protocols/pieces/messages.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
@@ -9,7 +10,7 @@ import { borrow, copyBox } from '../core/geometry/copy.ts';
 import { equals, regionShape, wholeRegion, type Region } from '../core/geometry/region.ts';
 import type { PeerId } from '../core/ids.ts';
 import { ENTRY, taskKey, type TileTask, type Transfer } from '../core/plan/dataflow.ts';
-import type { WeightSlice } from '../core/program/program.ts';
+import type { Program, WeightSlice } from '../core/program/program.ts';
 import { ELEMENT_BYTES } from '../core/tensor/data-type.ts';
 import { byteLength, strides, zeros, type Tensor } from '../core/tensor/tensor.ts';
 import type { AttemptId } from './attempt-id.ts';
@@ -103,10 +104,12 @@ export class Execution {
   /** Weights and programs of all tiles; those whose inputs are here already then run. @throws MeshError of the model store and the kernel. */
   async prepare(onProgress: (completedBytes: number, totalBytes: number) => void): Promise<void> {
     const { shelf, models, prepared, signal } = this.#setup;
+    const weightsFor = (programs: readonly Program[]): Promise<WeightFile | null> => {
+      const ranges = programs.flatMap(({ weights }) => [...weights.values()].map(byteRange));
+      return models.weights(prepared.plan.modelId, ranges, signal, onProgress);
+    };
     const programs = this.#tasks.map(({ tile }) => tile.program);
-    const ranges = programs.flatMap((program) => [...program.weights.values()].map(byteRange));
-    const weights = await models.weights(prepared.plan.modelId, ranges, signal, onProgress);
-    this.#giveBack = await shelf.take(programs, weights, signal);
+    this.#giveBack = await shelf.take(programs, weightsFor, signal);
     this.#programs.resolve();
     if (this.#tilesLeft === 0) this.#finished.resolve([]);
   }

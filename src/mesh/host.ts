@@ -1,12 +1,11 @@
 /**
- * The libp2p node under everything: TCP, Noise, yamux, identify, ping and our own discovery, tuned for a few dozen peers on
+ * The libp2p node under everything: TCP, Noise, yamux, identify and our own discovery, tuned for a few dozen peers on
  * one network. No relays, no DHT, no connection monitor: membership has its own failure detector.
  */
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify, type Identify } from '@libp2p/identify';
-import type { Libp2p, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface';
-import { ping, type Ping } from '@libp2p/ping';
+import type { ComponentLogger, Libp2p, Metrics, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p';
 import { MeshError } from '../core/errors.ts';
@@ -32,11 +31,12 @@ export interface HostOptions<Services extends ServiceMap> {
   /** Protocol services, as factories. */
   readonly services: ServiceFactoryMap<Services>;
   readonly logger: Logger;
+  /** Where libp2p counts what it does; absent: nowhere. */
+  readonly metrics?: (components: { readonly logger: ComponentLogger }) => Metrics;
 }
 
 export interface BaseServices extends Record<string, unknown> {
   readonly identify: Identify;
-  readonly ping: Ping;
   readonly discovery: Discovery;
 }
 
@@ -58,7 +58,6 @@ export async function createHost<Services extends ServiceMap>(options: HostOptio
   const interfaces = listen.addresses.length > 0 ? listen.addresses : ['0.0.0.0'];
   const services: ServiceFactoryMap<BaseServices> = {
     identify: identify({ timeout: PATIENCE_MS }),
-    ping: ping(),
     discovery: discovery({
       ...options.discovery,
       keys: () => trust.keys(),
@@ -70,6 +69,7 @@ export async function createHost<Services extends ServiceMap>(options: HostOptio
   const host = await createLibp2p({
     start: false,
     privateKey,
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     addresses: { listen: interfaces.map((address) => `/ip4/${address}/tcp/${listen.port}`) },
     transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
     connectionEncrypters: [

@@ -1,13 +1,17 @@
 /**
  * The actor of membership: feeds connections, heartbeats and the clock to the pure step function of `core/membership` and
- * does what it asks for. It decides nothing itself. It also measures the round-trip time to every member.
+ * does what it asks for. It decides nothing itself.
  */
 import { EventEmitter } from 'node:events';
 import type { Connection, Libp2p } from '@libp2p/interface';
-import type { Ping } from '@libp2p/ping';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { asPeerId, type PeerId } from '../core/ids.ts';
-import type { Heartbeat } from '../core/membership/heartbeat.ts';
+import {
+  firstHeartbeat,
+  type FirstHeartbeat,
+  type Heartbeat,
+  type HeartbeatChanges,
+} from '../core/membership/heartbeat.ts';
 import { MEMBERSHIP_DEFAULTS, type MemberState } from '../core/membership/member.ts';
 import {
   beginMembership,
@@ -17,14 +21,11 @@ import {
   type MembershipEvent,
   type MembershipState,
 } from '../core/membership/membership.ts';
+import type { HealthMessage } from '../core/membership/messages.ts';
 import { viewOf, type View } from '../core/membership/view.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Discovery } from './discovery.ts';
-import { createRoundTrips, type RoundTrips } from './round-trips.ts';
 import { createUsageMeter } from './usage.ts';
-
-export type HealthMessage =
-  ({ readonly kind: 'heartbeat' } & Heartbeat) | { readonly kind: 'goodbye'; readonly reason: string };
 
 /** What membership needs of the health protocol. */
 export interface HealthPort {
@@ -43,13 +44,12 @@ export interface MembershipOptions {
     'peerId' | 'addEventListener' | 'removeEventListener' | 'getConnections' | 'getMultiaddrs'
   > & {
     readonly services: {
-      readonly ping: Pick<Ping, 'ping'>;
       readonly discovery: Pick<Discovery, 'redial' | 'rest' | 'avoid'>;
     };
   };
   readonly health: HealthPort;
   /** What this peer says of itself at first. */
-  readonly local: Omit<Heartbeat, 'sequence' | 'cpuPercent' | 'memoryBytes'>;
+  readonly local: Omit<FirstHeartbeat, 'cpuPercent' | 'memoryBytes'>;
   readonly logger: Logger;
 }
 
@@ -80,7 +80,8 @@ export interface MembershipEvents {
   readonly change: [];
 }
 
-const TICK_MS = 250;
+/** How often the use of the machine is looked at. */
+const USAGE_INTERVAL_MS = 1_000;
 const SEND_TIMEOUT_MS = 3_000;
 const GOODBYE_TIMEOUT_MS = 500;
 /** A frame that cannot be read: ten a minute and the peer is banned. */
@@ -90,11 +91,10 @@ export class Membership {
   readonly self: PeerId;
   readonly #options: MembershipOptions;
   readonly #emitter = new EventEmitter<{ [Name in keyof MembershipEvents]: MembershipEvents[Name] }>();
-  readonly #roundTrips: RoundTrips;
   readonly #usage = createUsageMeter();
   readonly #queue: MembershipEvent[] = [];
   #state: MembershipState;
-  #local: Heartbeat;
+  #usageMs = 0;
   /** Worked out when it is asked for: most changes are of no interest to anybody. */
   #view: View | undefined;
   #stops: (() => void)[] = [];
@@ -104,9 +104,8 @@ export class Membership {
     const { mesh, version } = options.local;
     this.#options = options;
     this.self = asPeerId(options.host.peerId.toString());
-    this.#local = { ...options.local, sequence: 0, ...this.#usage() };
-    this.#state = beginMembership({ ...MEMBERSHIP_DEFAULTS, mesh, version }, performance.now());
-    this.#roundTrips = createRoundTrips(options.host.services.ping);
+    const local = firstHeartbeat({ ...options.local, ...this.#usage() });
+    this.#state = beginMembership({ ...MEMBERSHIP_DEFAULTS, mesh, version }, this.self, local, performance.now());
     this.#emitter.setMaxListeners(0);
   }
 
@@ -119,12 +118,12 @@ export class Membership {
       this.#feed({ kind: 'disconnected', peer: asPeerId(detail.toString()) });
     host.addEventListener('connection:open', onOpen);
     host.addEventListener('peer:disconnect', onDisconnect);
-    const timer = setInterval(() => this.#tick(), TICK_MS);
+    const timer = setInterval(() => this.#tick(), MEMBERSHIP_DEFAULTS.tickMs);
     this.#stops = [
       () => clearInterval(timer),
       () => host.removeEventListener('connection:open', onOpen),
       () => host.removeEventListener('peer:disconnect', onDisconnect),
-      health.onMessage((from, message) => this.#hear(from, message)),
+      health.onMessage((peer, message) => this.#feed({ kind: 'message', peer, message })),
       health.onViolation((peer, error) => this.penalise(peer, VIOLATION_PENALTY, error.message)),
     ];
     for (const { remotePeer } of host.getConnections()) {
@@ -142,11 +141,11 @@ export class Membership {
 
   /** Alive members, this peer included when it is. */
   view(): View {
-    return (this.#view ??= viewOf(this.#state.members.values(), { peer: this.self, heartbeat: this.#local }));
+    return (this.#view ??= viewOf(this.#state.members.values(), { peer: this.self, heartbeat: this.#state.local }));
   }
 
   stateOf(peer: PeerId): MemberState | undefined {
-    return peer === this.self ? this.#local.state : this.#state.members.get(peer)?.state;
+    return peer === this.self ? this.#state.local.state : this.#state.members.get(peer)?.state;
   }
 
   /** Everyone known, this peer first. */
@@ -156,20 +155,20 @@ export class Membership {
     const self: MemberStatus = {
       peer: this.self,
       isSelf: true,
-      state: this.#local.state,
+      state: this.#state.local.state,
       addresses: host.getMultiaddrs().map(String),
       rttMs: 0,
-      heartbeat: this.#local,
+      heartbeat: this.#state.local,
       silentMs: 0,
       detail: null,
     };
     const others = [...this.#state.members.values()].map(
-      ({ peer, state, heartbeat, heardMs, detail }): MemberStatus => ({
+      ({ peer, state, heartbeat, heardMs, rttMs, detail }): MemberStatus => ({
         peer,
         isSelf: false,
         state,
         addresses: host.getConnections(peerIdFromString(peer)).map(({ remoteAddr }) => remoteAddr.toString()),
-        rttMs: this.#roundTrips.of(peer),
+        rttMs,
         heartbeat,
         silentMs: Math.max(0, nowMs - heardMs),
         detail,
@@ -188,14 +187,9 @@ export class Membership {
     return () => void this.#emitter.off(name, heard as never);
   }
 
-  /** Changes what this peer says of itself. A change of state is told at once, the rest with the next heartbeat. */
-  setLocal(changes: Partial<Omit<Heartbeat, 'sequence' | 'mesh' | 'version' | 'startedAtMs'>>): void {
-    const before = this.#local.state;
-    this.#local = { ...this.#local, ...changes };
-    this.#view = undefined;
-    if (this.#local.state === before) return;
-    this.#feed({ kind: 'announce' });
-    this.#emitter.emit('change');
+  /** Changes what this peer says of itself. A change of state is told at once, the rest with the next heartbeats. */
+  setLocal(changes: HeartbeatChanges): void {
+    this.#feed({ kind: 'local', changes });
   }
 
   /** A message of another protocol came from the peer: it is alive, however late its next heartbeat is. */
@@ -209,14 +203,13 @@ export class Membership {
     this.#feed({ kind: 'violation', peer, penalty, detail });
   }
 
-  #hear(peer: PeerId, message: HealthMessage): void {
-    if (message.kind === 'goodbye') this.#feed({ kind: 'goodbye', peer });
-    else this.#feed({ kind: 'heartbeat', peer, heartbeat: message });
-  }
-
   #tick(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#usageMs >= USAGE_INTERVAL_MS) {
+      this.#usageMs = nowMs;
+      this.setLocal(this.#usage());
+    }
     this.#feed({ kind: 'tick' });
-    this.#roundTrips.measure(this.view().members.flatMap(({ peer }) => (peer === this.self ? [] : [peer])));
   }
 
   /** One event at a time: what an effect causes waits until all effects of the step are done. */
@@ -229,9 +222,10 @@ export class Membership {
         const before = this.#state;
         const [state, effects] = stepMembership(before, next, performance.now());
         this.#state = state;
-        if (state.members !== before.members) this.#view = undefined;
+        const isSame = state.members === before.members && state.local === before.local;
+        if (!isSame) this.#view = undefined;
         for (const effect of effects) this.#perform(effect);
-        if (state.members !== before.members && hasNewState(before, state)) this.#emitter.emit('change');
+        if (!isSame && hasNewState(before, state)) this.#emitter.emit('change');
       }
     } finally {
       this.#isStepping = false;
@@ -267,23 +261,20 @@ export class Membership {
         logger.warn({ peer: effect.peer, name: this.#nameOf(effect.peer) }, `a peer is kept out: it ${effect.detail}`);
         host.services.discovery.avoid(effect.peer, effect.forMs);
         break;
-      case 'sendHeartbeat':
-        if (effect.to.length > 0) void this.#sendHeartbeat(effect.to);
+      case 'send':
+        if (effect.to.length > 0) void this.#send(effect.to, effect.message);
         break;
     }
   }
 
-  /** Never rejects: who does not get a heartbeat will notice. */
-  async #sendHeartbeat(to: readonly PeerId[]): Promise<void> {
+  /** Never rejects: whoever does not get a message will notice. */
+  async #send(to: readonly PeerId[], message: HealthMessage): Promise<void> {
     const { health, logger } = this.#options;
-    this.#local = { ...this.#local, sequence: this.#local.sequence + 1, ...this.#usage() };
-    this.#view = undefined;
-    const message = { kind: 'heartbeat', ...this.#local } as const;
     try {
       const failures = await health.broadcast(to, message, AbortSignal.timeout(SEND_TIMEOUT_MS));
-      for (const [peer, { message: reason }] of failures) logger.debug({ peer, reason }, 'heartbeat not sent');
+      for (const [peer, { message: reason }] of failures) logger.debug({ peer, reason }, 'health message not sent');
     } catch (error) {
-      logger.warn({ err: error }, 'heartbeats not sent');
+      logger.warn({ err: error }, 'health messages not sent');
     }
   }
 
@@ -293,5 +284,6 @@ export class Membership {
 }
 
 const hasNewState = (before: MembershipState, after: MembershipState): boolean =>
+  before.local.state !== after.local.state ||
   before.members.size !== after.members.size ||
   [...after.members.values()].some(({ peer, state }) => before.members.get(peer)?.state !== state);

@@ -1,10 +1,11 @@
 /** The three parts that every peer plays in requests, joined to one set of channels. */
+import type { AnswerMessage } from '../../protocols/answers/messages.ts';
 import type { ElectionMessage } from '../../protocols/election/messages.ts';
 import type { Arithmetic } from '../core/graph/bind.ts';
 import type { PlanMessage } from '../../protocols/plan/messages.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Coordinator } from './coordinator.ts';
-import { Entry } from './entry.ts';
+import { Entry, type EntryLimits } from './entry.ts';
 import { EARLY_DEFAULTS, type EarlyLimits } from './early-pieces.ts';
 import { isAt, TO_ENTRY } from './piece-address.ts';
 import { PlanLedger } from './plan-ledger.ts';
@@ -19,19 +20,24 @@ export interface PeerActorsParts {
   readonly elections: MessageChannel<ElectionMessage>;
   readonly plans: MessageChannel<PlanMessage>;
   readonly pieces: PieceChannel;
+  readonly answers: MessageChannel<AnswerMessage>;
   readonly models: ModelAccess;
   readonly shelf: ProgramShelf;
   readonly planner: Planner;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly maxRequests: number;
+  readonly limits: EntryLimits;
+  /** Memory for feature maps. */
+  readonly mapBytes: number;
   /** What is kept of pieces that come before their plan. */
   readonly earlyLimits?: EarlyLimits;
   readonly arithmetic: Arithmetic;
 }
 
-/** A coordinator's participants may each have a request of their own in hand. */
-const EXECUTIONS_PER_REQUEST = 4;
+/** Rendezvous hashing gives some peers more than their share to coordinate at times. */
+const COORDINATED_PER_PLACE = 4;
+/** A coordinator's participants may each have requests of their own in hand. */
+const EXECUTIONS_PER_PLACE = 64;
 
 export class PeerActors {
   readonly entry: Entry;
@@ -41,7 +47,7 @@ export class PeerActors {
   #stopListening = (): void => undefined;
 
   constructor(parts: PeerActorsParts) {
-    const { logger, plans, maxRequests, earlyLimits = EARLY_DEFAULTS } = parts;
+    const { logger, plans, limits, earlyLimits = EARLY_DEFAULTS } = parts;
     const preparation = new Preparation(parts.models, parts.planner, parts.arithmetic);
     const ledger = new PlanLedger();
     this.entry = new Entry({ ...parts, preparation, logger: logger.child({ actor: 'entry' }) });
@@ -49,6 +55,7 @@ export class PeerActors {
       ...parts,
       preparation,
       ledger,
+      maxRequests: limits.maxConcurrent * COORDINATED_PER_PLACE,
       logger: logger.child({ actor: 'coordinator' }),
     });
     this.worker = new Worker({
@@ -58,7 +65,7 @@ export class PeerActors {
       ledger,
       earlyLimits,
       logger: logger.child({ actor: 'worker' }),
-      maxExecutions: maxRequests * EXECUTIONS_PER_REQUEST,
+      maxExecutions: limits.maxConcurrent * EXECUTIONS_PER_PLACE,
     });
     this.#pieces = parts.pieces;
   }
@@ -80,6 +87,18 @@ export class PeerActors {
     this.worker.start();
     this.coordinator.start();
     this.entry.start();
+  }
+
+  /** Takes nothing new, but for what others sent before they heard of it. */
+  drain(): void {
+    this.entry.drain();
+    this.coordinator.drain();
+  }
+
+  /** Whether nothing is in hand. */
+  get isQuiet(): boolean {
+    const { entry, coordinator, worker } = this;
+    return entry.load + entry.waiting + coordinator.load + worker.load === 0;
   }
 
   stop(): void {

@@ -11,6 +11,7 @@ import { ELEMENT_BYTES } from '../core/tensor/data-type.ts';
 interface Shelved {
   readonly bytes: number;
   users: number;
+  isPrepared: boolean;
 }
 
 /** What a session costs beside its weights, roughly. */
@@ -44,23 +45,25 @@ export class ProgramShelf {
 
   /**
    * Prepares programs and keeps them until the returned function is called.
-   * @throws MeshError as `Kernel.prepare`.
+   * @param weightsFor is asked for the weights of those that are not prepared yet, if there are any.
+   * @throws MeshError as `Kernel.prepare` and `weightsFor`.
    */
-  async take(programs: readonly Program[], weights: WeightFile | null, signal: AbortSignal): Promise<() => void> {
-    const keys: string[] = [];
+  async take(
+    programs: readonly Program[],
+    weightsFor: (programs: readonly Program[]) => Promise<WeightFile | null>,
+    signal: AbortSignal,
+  ): Promise<() => void> {
+    const taken = programs.map((program) => this.#claim(program));
     const giveBack = (): void => {
-      for (const key of keys.splice(0)) this.#shelf.get(key)!.users -= 1;
+      for (const shelved of taken.splice(0)) shelved.users -= 1;
       this.#tidy();
     };
     try {
-      for (const program of programs) {
-        const known = this.#shelf.get(program.key);
-        const shelved = known ?? { bytes: programBytes(program), users: 0 };
-        shelved.users += 1;
-        this.#shelf.delete(program.key);
-        this.#shelf.set(program.key, shelved);
-        keys.push(program.key);
+      const unprepared = programs.filter((_, index) => !taken[index]!.isPrepared);
+      const weights = unprepared.length === 0 ? null : await weightsFor(unprepared);
+      for (const program of unprepared) {
         await this.#kernel.prepare(program, weights, signal);
+        this.#shelf.get(program.key)!.isPrepared = true;
       }
     } catch (error) {
       giveBack();
@@ -68,6 +71,14 @@ export class ProgramShelf {
     }
     this.#tidy();
     return giveBack;
+  }
+
+  #claim(program: Program): Shelved {
+    const shelved = this.#shelf.get(program.key) ?? { bytes: programBytes(program), users: 0, isPrepared: false };
+    shelved.users += 1;
+    this.#shelf.delete(program.key);
+    this.#shelf.set(program.key, shelved);
+    return shelved;
   }
 
   #tidy(): void {

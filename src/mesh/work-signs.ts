@@ -20,7 +20,7 @@ export interface WorkSignsParts {
 /** No more than one message in this time. */
 export const TELL_INTERVAL_MS = 250;
 /** Without news, one in this time: several within the silence that a coordinator bears. */
-export const SIGN_INTERVAL_MS = 1_000;
+export const SIGN_INTERVAL_MS = 400;
 
 export class WorkSigns {
   readonly #parts: WorkSignsParts;

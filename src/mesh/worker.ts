@@ -4,6 +4,7 @@ import type { Assign, PlanMessage } from '../../protocols/plan/messages.ts';
 import { createFence, type Fence } from '../core/election/fence.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import type { PeerId, RequestId } from '../core/ids.ts';
+import { release, reserve, reservedBytes, shareBytes, type Reservations } from '../core/schedule/reservation.ts';
 import type { Logger } from '../observability/logger.ts';
 import { isNewer, type AttemptId } from './attempt-id.ts';
 import { EarlyPieces, type EarlyLimits } from './early-pieces.ts';
@@ -29,6 +30,8 @@ export interface WorkerParts {
   readonly logger: Logger;
   /** Attempts in hand at a time; further ones are refused. */
   readonly maxExecutions: number;
+  /** Memory for feature maps of all attempts; each reserves its share before it starts. */
+  readonly mapBytes: number;
   readonly earlyLimits: EarlyLimits;
 }
 
@@ -38,6 +41,8 @@ interface Running {
   readonly abort: AbortController;
   execution?: Execution;
 }
+
+const keyOf = ({ requestId, term, attempt }: AttemptId): string => `${requestId}/${term}/${attempt}`;
 
 /** Requests whose newest term and attempt are remembered. */
 const FENCED_REQUESTS = 4096;
@@ -50,6 +55,7 @@ export class Worker {
   readonly #ended = new RecentMap<RequestId, AttemptId>(FENCED_REQUESTS);
   readonly #early: EarlyPieces;
   readonly #unsubscribe: (() => void)[] = [];
+  #reserved: Reservations = new Map();
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -80,6 +86,11 @@ export class Worker {
   /** Attempts in hand. */
   get load(): number {
     return this.#running.size;
+  }
+
+  /** Bytes reserved for feature maps. */
+  get reserved(): number {
+    return reservedBytes(this.#reserved);
   }
 
   admits(from: PeerId, header: PieceHeader): boolean {
@@ -157,9 +168,11 @@ export class Worker {
       isComputing: () => running.execution?.isComputing ?? false,
     });
     let isReady = false;
+    const stopDeadline = this.#endAt(running, message.deadlineMs);
     try {
       // Nothing is waited for when the plan is known: pieces may be right behind it.
       const prepared = known ?? (await this.#learn(running, message));
+      this.#reserve(running, prepared);
       const execution = this.#execute(running, message, prepared, signs);
       if (!this.#takeEarly(execution, id)) {
         await this.#reply(from, { kind: 'missed', ...id });
@@ -178,8 +191,10 @@ export class Worker {
       if (!running.abort.signal.aborted) await this.#explain(from, id, isReady, toMeshError(error));
     } finally {
       signs.stop();
+      stopDeadline();
       this.#drop(running, 'done');
       running.execution?.release();
+      this.#reserved = release(this.#reserved, keyOf(id));
     }
   }
 
@@ -190,6 +205,25 @@ export class Worker {
     const running: Running = { id, coordinator, abort: new AbortController() };
     this.#running.set(id.requestId, running);
     return running;
+  }
+
+  /** Nobody wants the result after the deadline, whatever has become of the coordinator. Returns how to prevent it. */
+  #endAt(running: Running, deadlineMs: number): () => void {
+    if (deadlineMs === 0) return () => undefined;
+    return this.#parts.clock.after(deadlineMs, () => this.#drop(running, 'the deadline of the request has passed'));
+  }
+
+  /** @throws MeshError OVERLOADED when there is no memory for this peer's share of the plan at the moment. */
+  #reserve({ id, abort }: Running, { bound, plan, dataflow }: PreparedPlan): void {
+    abort.signal.throwIfAborted();
+    const { members, mapBytes } = this.#parts;
+    const bytes = shareBytes(bound, plan, dataflow, plan.participants.indexOf(members.self));
+    const reserved = reserve(this.#reserved, keyOf(id), bytes, mapBytes);
+    if (reserved === undefined) {
+      const message = `${bytes} bytes for feature maps are not free: other requests hold ${this.reserved} of ${mapBytes}`;
+      throw new MeshError('OVERLOADED', message);
+    }
+    this.#reserved = reserved;
   }
 
   #learn({ coordinator, abort }: Running, { modelId, digest, plan }: Assign): Promise<PreparedPlan> {

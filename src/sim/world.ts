@@ -1,6 +1,7 @@
 /** The boards, the clock and the record of a simulation; what every part of it needs. */
 import type { Overheads } from '../core/cost/cost-model.ts';
 import { MEMBERSHIP_DEFAULTS } from '../core/membership/member.ts';
+import { ringNeighbours } from '../core/membership/ring.ts';
 import type { PeerId } from '../core/ids.ts';
 import type { Board } from './board.ts';
 import type { EventQueue } from './event-queue.ts';
@@ -122,11 +123,14 @@ export class World {
     });
   }
 
-  /** Everybody's heartbeat to everybody, for as long as the simulation runs. */
+  /** Everybody's heartbeat to its neighbours in the ring, for as long as the simulation runs. */
   startHeartbeats(phaseOf: (board: number) => number): void {
     const { heartbeatMs } = MEMBERSHIP_DEFAULTS;
     for (const [index, board] of this.boards.entries()) {
-      const others = (): number => (this.members().length - 1) * board.model.overheads.messageMs;
+      const others = (): number => {
+        const peers = this.members().map(({ peer }) => peer);
+        return ringNeighbours(board.peer, peers).size * board.model.overheads.messageMs;
+      };
       // What is sent goes out at once, what is received comes as it comes.
       const send = (): void => {
         if (board.isDead) return;

@@ -2,6 +2,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
+import { Registry } from 'prom-client';
 import { API_LIMITS } from '../../src/api/limits.ts';
 import type { MembershipPort } from '../../src/api/membership-port.ts';
 import type { ImportOptions, InferRequest, MemberView, ModelView, PeerPort, WeightOrigin } from '../../src/api/port.ts';
@@ -11,6 +12,7 @@ import type { ValueInfo } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { RunReport } from '../../src/core/report.ts';
 import { fromFloat32, numberValues } from '../../src/core/tensor/tensor.ts';
+import { imagenetImage } from '../../models/tasks/image-spec.ts';
 import type { TaskSpec } from '../../models/tasks/task.ts';
 
 export const SELF = asPeerId('12D3KooWSelf');
@@ -51,6 +53,22 @@ export interface FakeModel {
 
 const VECTOR: ValueInfo = { name: 'x', type: 'float32', dims: ['batch', 4] };
 export const DOUBLING: FakeModel = { task: { kind: 'tensors' }, inputs: [VECTOR], weights: 'trained' };
+
+const SIDE = 8;
+/** Reads pictures of 8x8; what it answers has as many classes as such a picture has values. */
+export const PICTURES: FakeModel = {
+  task: {
+    kind: 'image-classification',
+    input: 'x',
+    output: 'y',
+    image: imagenetImage(SIDE),
+    labels: Array.from({ length: 3 * SIDE * SIDE }, (_, index) => `class ${index}`),
+    isSoftmaxed: false,
+    topK: 3,
+  },
+  inputs: [{ name: 'x', type: 'float32', dims: ['batch', 3, SIDE, SIDE] }],
+  weights: 'seeded',
+};
 
 export const report = (overrides: Partial<RunReport> = {}): RunReport => ({
   model: 'double',
@@ -105,6 +123,7 @@ export interface FakeOptions {
   readonly model?: FakeModel;
   readonly members?: readonly MemberView[];
   readonly isReady?: boolean;
+  readonly refusal?: (client: string) => MeshError | undefined;
   /** Runs before the answer; may throw or wait. */
   readonly beforeAnswer?: (request: InferRequest) => Promise<void>;
   readonly onImport?: (file: string) => void | Promise<void>;
@@ -128,7 +147,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
     holders: [SELF, OTHER],
   });
   const known = (name: string): void => {
-    if (name !== 'double') throw new MeshError('MODEL_NOT_FOUND', `no peer has a model "${name}"`);
+    if (name !== 'double' && name !== MODEL_ID) throw new MeshError('MODEL_NOT_FOUND', `no peer has a model "${name}"`);
   };
   return {
     requests,
@@ -141,7 +160,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
     // eslint-disable-next-line @typescript-eslint/require-await
     taskOf: async (name) => {
       known(name);
-      return model;
+      return { id: MODEL_ID, name: 'double', outputs: view('double').outputs, ...model };
     },
     importOnnx: async (file, given, onProgress) => {
       imports.push({ options: given, bytes: await readFile(file), file });
@@ -149,6 +168,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
       onProgress('hashing', 1, 2);
       return view(given.name);
     },
+    refusal: (client) => options.refusal?.(client),
     infer: async (request) => {
       requests.push(request);
       known(request.model);
@@ -168,6 +188,7 @@ export const startFakeApi = (peer: PeerPort, overrides: Partial<ApiOptions> = {}
     port: 0,
     temporaryFolder: join(tmpdir(), `tilemesh-test-${process.pid}`),
     limits: API_LIMITS,
+    registry: new Registry(),
     onError: () => undefined,
     token: TOKEN,
     ...overrides,

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Kernel } from '../../kernels/kernel.ts';
+import { answerCodec, type AnswerMessage } from '../../protocols/answers/messages.ts';
 import { electionCodec, type ElectionMessage } from '../../protocols/election/messages.ts';
 import type { Codec } from '../../protocols/codec.ts';
 import type { Piece } from '../../protocols/pieces/messages.ts';
@@ -13,6 +14,7 @@ import type { Arithmetic } from '../../src/core/graph/bind.ts';
 import type { Graph } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
+import type { ClientRequest, EntryLimits } from '../../src/mesh/entry.ts';
 import type { EntryResult } from '../../src/mesh/entry-desk.ts';
 import type { EarlyLimits } from '../../src/mesh/early-pieces.ts';
 import { PlanThread } from '../../src/mesh/plan-thread.ts';
@@ -37,10 +39,15 @@ export interface MemoryMeshOptions {
   /** Relative speeds; all equal when absent. */
   readonly speeds?: readonly number[];
   readonly earlyLimits?: EarlyLimits;
+  readonly limits?: Partial<EntryLimits>;
+  /** Memory of each peer for feature maps. */
+  readonly mapBytes?: number;
   /** Called with every piece before it is delivered; a test may take a peer away here, or throw. */
   readonly onPiece?: (from: PeerId, to: PeerId, piece: Piece) => void;
   /** Called with every message before it is delivered. What it returns is a delay in milliseconds. */
   readonly onMessage?: (from: PeerId, to: PeerId, message: ElectionMessage | PlanMessage) => number | undefined;
+  /** The same with messages about answers. */
+  readonly onAnswerMessage?: (from: PeerId, to: PeerId, message: AnswerMessage) => number | undefined;
 }
 
 export const MODEL_ID = 'a'.repeat(64) as ModelId;
@@ -98,15 +105,17 @@ export class MemoryMesh {
     };
     const actors = new PeerActors({
       members,
-      elections: this.#channel<ElectionMessage>('election', id, electionCodec),
-      plans: this.#channel<PlanMessage>('plan', id, planCodec),
+      elections: this.#channel<ElectionMessage>('election', id, electionCodec, this.#options.onMessage),
+      plans: this.#channel<PlanMessage>('plan', id, planCodec, this.#options.onMessage),
       pieces: this.#pieces(id),
+      answers: this.#channel<AnswerMessage>('answers', id, answerCodec, this.#options.onAnswerMessage),
       models,
       shelf: new ProgramShelf(kernel, 1e9),
       planner: this.#planner,
       clock: SYSTEM_CLOCK,
       logger: silentLogger(),
-      maxRequests: 16,
+      limits: { maxConcurrent: 16, maxQueued: 64, maxInputBytes: 1e9, ...this.#options.limits },
+      mapBytes: this.#options.mapBytes ?? 1e9,
       ...(earlyLimits === undefined ? {} : { earlyLimits }),
       arithmetic,
     });
@@ -136,20 +145,15 @@ export class MemoryMesh {
     return Promise.resolve();
   }
 
-  #channel<Message extends ElectionMessage | PlanMessage>(
+  #channel<Message extends ElectionMessage | PlanMessage | AnswerMessage>(
     protocol: string,
     self: PeerId,
     codec: Codec<Message>,
+    delayOf: ((from: PeerId, to: PeerId, message: Message) => number | undefined) | undefined,
   ): MessageChannel<Message> {
     return {
       send: (to, message) =>
-        this.#deliver(
-          protocol,
-          self,
-          to,
-          () => codec.decode(codec.encode(message)),
-          this.#options.onMessage?.(self, to, message),
-        ),
+        this.#deliver(protocol, self, to, () => codec.decode(codec.encode(message)), delayOf?.(self, to, message)),
       onMessage: (listener) => this.#on(`${protocol}/${self}`, listener as Deliver),
     };
   }
@@ -187,7 +191,12 @@ export class MemoryMesh {
     });
   }
 
-  infer(entry: number, inputs: ReadonlyMap<string, Tensor>, parallelism: number): Promise<EntryResult> {
+  infer(
+    entry: number,
+    inputs: ReadonlyMap<string, Tensor>,
+    parallelism: number,
+    overrides: Partial<ClientRequest> = {},
+  ): Promise<EntryResult> {
     return this.peers[entry]!.actors.entry.infer({
       requestId: randomBytes(16).toString('hex') as RequestId,
       model: 'test',
@@ -196,6 +205,9 @@ export class MemoryMesh {
       parallelism,
       deadlineMs: 60_000,
       signal: new AbortController().signal,
+      client: 'test',
+      isNamed: false,
+      ...overrides,
     });
   }
 

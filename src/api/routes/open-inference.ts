@@ -1,135 +1,111 @@
 /** `/v2`: the Open Inference Protocol, for clients of Triton, KServe, OpenVINO and the like. */
-import type { FastifyInstance } from 'fastify';
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { MeshError } from '../../core/errors.ts';
-import type { ValueInfo } from '../../core/graph/graph.ts';
-import { isRequestId } from '../../core/ids.ts';
-import type { Tensor } from '../../core/tensor/tensor.ts';
-import { fitInput } from '../../../models/tasks/tensors.ts';
+import { isRequestId, type RequestId } from '../../core/ids.ts';
+import { acceptBodies } from '../body.ts';
 import { requestSignal } from '../cancellation.ts';
-import { guardMemory } from '../guard.ts';
-import { DATATYPES, encodeInferReply, parseInferRequest } from '../open-inference.ts';
-import type { ModelView, PeerPort } from '../port.ts';
-import { defined, parseDeadlineMs, parseParallelism } from '../query.ts';
-import type { ModelParameters, RouteContext } from './context.ts';
+import { clientOf, guardPlaces } from '../guard.ts';
+import { modelConfig } from '../open-inference/model-config.ts';
+import { encodeInferReply, type HttpReply } from '../open-inference/reply.ts';
+import { parseInferRequest } from '../open-inference/request.ts';
+import { replyParameters } from '../open-inference/service.ts';
+import { defined, parseDeadlineMs } from '../query.ts';
+import { runHeaders } from '../run-headers.ts';
+import { REQUEST_ID_HEADER } from '../trace-context.ts';
+import type { RouteContext } from './context.ts';
 
 const HEADER_LENGTH = 'inference-header-content-length';
+const DEADLINE = 'tilemesh-deadline-ms';
+/** Answers beyond go out piece by piece, without a copy of the whole. */
+const MAX_JOINED_BYTES = 64 * 1024;
+
+interface ModelRoute {
+  readonly Params: { readonly model: string; readonly version?: string };
+}
+
+interface InferRoute extends ModelRoute {
+  readonly Body: Uint8Array | undefined;
+}
+
+/** Both forms of a path: whichever version there is, and the one that is named. */
+const versioned = (path: string): readonly string[] => [
+  `/v2/models/:model${path}`,
+  `/v2/models/:model/versions/:version${path}`,
+];
 
 // eslint-disable-next-line @typescript-eslint/require-await -- the framework's plugins are asynchronous
 export async function openInferenceRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
-  const { peer, limits, closing } = context;
-  guardMemory(app, limits.bodyBytes, limits.bodyBytesInFlight);
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: limits.bodyBytes }, (_request, body, done) =>
-    done(null, body),
-  );
+  const { inference, peer, limits, closing } = context;
+  guardPlaces(app, peer);
+  acceptBodies(app, limits);
 
-  app.get('/v2', () => ({ name: 'tilemesh', version: peer.self.version, extensions: ['binary_tensor_data'] }));
+  app.get('/v2', () => inference.serverMetadata());
   app.get('/v2/health/live', () => ({ live: true }));
   app.get('/v2/health/ready', (_request, reply) => {
-    const isReady = peer.ready();
+    const isReady = inference.isReady();
     return reply.code(isReady ? 200 : 503).send({ ready: isReady });
   });
+  app.get('/v2/models/stats', async () => ({ model_stats: await inference.statistics() }));
 
-  app.get<ModelParameters>('/v2/models/:model', async (request) =>
-    describeModel(await findModel(peer, request.params.model)),
-  );
-  app.get<ModelParameters>('/v2/models/:model/ready', async (request, reply) => {
-    const model = await findModel(peer, request.params.model);
-    const isReady = peer.ready();
-    return reply.code(isReady ? 200 : 503).send({ name: model.name, ready: isReady });
-  });
-
-  app.post<ModelParameters & { Body: Uint8Array | undefined }>('/v2/models/:model/infer', async (request, reply) => {
-    const signal = requestSignal(reply, closing);
-    const headerLength = request.headers[HEADER_LENGTH];
-    const asked = parseInferRequest(
-      request.body ?? new Uint8Array(),
-      headerLength === undefined ? undefined : Number(headerLength),
-      limits.jsonBytes,
-    );
-    const { model } = request.params;
-    const declared = (await peer.taskOf(model)).inputs;
-    const result = await peer.infer({
-      model,
-      inputs: fitInputs(asked.inputs, declared),
-      parallelism: parseParallelism(asked.parameters.parallelism),
-      signal,
-      // Ids such as "1" are common and name different requests of different clients: only long ones identify.
-      ...defined('requestId', asked.id !== undefined && isRequestId(asked.id) ? asked.id : undefined),
-      ...defined('deadlineMs', parseDeadlineMs(asked.parameters.deadline_ms)),
-    });
-    const { report, requestId } = result;
-    const encoded = encodeInferReply(
-      {
-        model_name: report.model,
-        model_version: report.modelId,
-        ...defined('id', asked.id),
-        parameters: {
-          request_id: requestId,
-          coordinator: report.coordinator,
-          term: report.term,
-          elapsed_ms: report.elapsedMs,
-          cut: report.cut,
-        },
-      },
-      choose(result.outputs, asked.outputs),
-      asked.isBinary,
-    );
-    if (encoded.headerBytes === undefined) return reply.type('application/json').send(encoded.body);
-    return reply.header(HEADER_LENGTH, encoded.headerBytes).type('application/octet-stream').send(encoded.body);
-  });
-}
-
-/** @throws MeshError MODEL_NOT_FOUND. */
-async function findModel(peer: PeerPort, nameOrId: string): Promise<ModelView> {
-  const models = await peer.models();
-  const found = models.find((model) => model.name === nameOrId || model.id === nameOrId);
-  if (found !== undefined) return found;
-  throw new MeshError('MODEL_NOT_FOUND', `no peer has a model "${nameOrId}": see "npx tilemesh models"`);
-}
-
-const describeModel = (model: ModelView): object => ({
-  name: model.name,
-  versions: [model.id],
-  platform: 'onnx_tilemesh',
-  inputs: model.inputs.map(describeValue),
-  outputs: model.outputs.map(describeValue),
-});
-
-const describeValue = (value: ValueInfo): object => ({
-  name: value.name,
-  datatype: DATATYPES[value.type],
-  shape: value.dims.map((extent) => (typeof extent === 'number' ? extent : -1)),
-});
-
-function fitInputs(given: ReadonlyMap<string, Tensor>, declared: readonly ValueInfo[]): ReadonlyMap<string, Tensor> {
-  const known = declared.map((input) => input.name);
-  const unknown = [...given.keys()].find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new MeshError('INVALID_INPUT', `the model has no input "${unknown}": its inputs are ${known.join(', ')}`);
+  for (const path of versioned('')) {
+    app.get<ModelRoute>(path, ({ params }) => inference.modelMetadata(params.model, params.version));
   }
-  return new Map(
-    declared.map((input) => {
-      const tensor = given.get(input.name);
-      if (tensor === undefined) throw new MeshError('INVALID_INPUT', `input "${input.name}" is missing`);
-      return [input.name, fitInput(tensor, input)];
-    }),
-  );
+  for (const path of versioned('/config')) {
+    app.get<ModelRoute>(path, async ({ params }) =>
+      modelConfig(await inference.modelMetadata(params.model, params.version)),
+    );
+  }
+  for (const path of versioned('/ready')) {
+    app.get<ModelRoute>(path, async ({ params }, reply) => {
+      const isReady = await inference.isModelReady(params.model, params.version);
+      return reply.code(isReady ? 200 : 503).send({ name: params.model, ready: isReady });
+    });
+  }
+  for (const path of versioned('/stats')) {
+    app.get<ModelRoute>(path, async ({ params }) => ({
+      model_stats: await inference.statistics(params.model, params.version),
+    }));
+  }
+  for (const path of versioned('/infer')) {
+    app.post<InferRoute>(path, async (request, reply) => {
+      const signal = requestSignal(reply, closing);
+      const question = parseInferRequest(request.body ?? new Uint8Array(), headerLength(request), limits.jsonBytes);
+      const answer = await inference.infer(question, {
+        ...request.params,
+        client: clientOf(request),
+        signal,
+        ...defined('requestId', identity(question.id, request.headers[REQUEST_ID_HEADER])),
+        ...defined('deadlineMs', parseDeadlineMs(request.headers[DEADLINE])),
+      });
+      const head = {
+        model_name: answer.report.model,
+        model_version: answer.report.modelId,
+        ...defined('id', question.id),
+        parameters: replyParameters(answer),
+      };
+      return send(reply.headers(runHeaders(answer)), encodeInferReply(head, answer.outputs, question.isBinary));
+    });
+  }
 }
 
-function choose(
-  outputs: ReadonlyMap<string, Tensor>,
-  names: readonly string[] | undefined,
-): ReadonlyMap<string, Tensor> {
-  if (names === undefined) return outputs;
-  return new Map(
-    names.map((name) => {
-      const tensor = outputs.get(name);
-      if (tensor === undefined) {
-        const known = [...outputs.keys()].join(', ');
-        throw new MeshError('INVALID_ARGUMENT', `the model has no output "${name}": its outputs are ${known}`);
-      }
-      return [name, tensor];
-    }),
-  );
+function headerLength({ headers }: FastifyRequest): number | undefined {
+  const length = headers[HEADER_LENGTH];
+  if (length === undefined) return undefined;
+  if (typeof length === 'string' && /^\d{1,15}$/.test(length)) return Number(length);
+  throw new MeshError('INVALID_INPUT', 'Inference-Header-Content-Length is a number of bytes');
+}
+
+/** Ids such as "1" are common and name different requests of different clients: only long ones identify. */
+function identity(...ids: readonly unknown[]): RequestId | undefined {
+  return ids.find((id): id is RequestId => typeof id === 'string' && isRequestId(id));
+}
+
+function send(reply: FastifyReply, { parts, headerBytes }: HttpReply): FastifyReply {
+  const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  reply.header('content-length', length);
+  if (headerBytes === undefined) reply.type('application/json');
+  else reply.header(HEADER_LENGTH, headerBytes).type('application/octet-stream');
+  if (length <= MAX_JOINED_BYTES) return reply.send(Buffer.concat(parts));
+  return reply.send(Readable.from(parts, { objectMode: false }));
 }

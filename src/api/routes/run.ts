@@ -5,9 +5,10 @@ import type { Tensor } from '../../core/tensor/tensor.ts';
 import { writeNpy } from '../../../models/tasks/npy.ts';
 import { sniff, type Payload, type PayloadKind } from '../../../models/tasks/payload.ts';
 import { postprocess, preprocess } from '../../../models/tasks/process.ts';
+import { acceptBodies } from '../body.ts';
 import { requestSignal } from '../cancellation.ts';
 import { replyWithProgress } from '../event-stream.ts';
-import { guardMemory } from '../guard.ts';
+import { clientOf, guardPlaces } from '../guard.ts';
 import { OCR, runOcr } from '../ocr.ts';
 import { defined, parseDeadlineMs, parseParallelism, parseRequestId } from '../query.ts';
 import type { ModelParameters, RouteContext } from './context.ts';
@@ -21,17 +22,15 @@ interface RunRoute extends ModelParameters {
 // eslint-disable-next-line @typescript-eslint/require-await -- the framework's plugins are asynchronous
 export async function runRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
   const { peer, limits, closing, onError } = context;
-  guardMemory(app, limits.bodyBytes, limits.bodyBytesInFlight);
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: limits.bodyBytes }, (_request, body, done) =>
-    done(null, body),
-  );
+  guardPlaces(app, peer);
+  acceptBodies(app, limits);
 
   app.post<RunRoute>('/tilemesh/v1/models/:model/run', async (request, reply) => {
     const signal = requestSignal(reply, closing);
     const { model } = request.params;
     const { query } = request;
     const options = {
+      client: clientOf(request),
       parallelism: parseParallelism(query.parallelism),
       ...defined('requestId', parseRequestId(query.requestId)),
       ...defined('deadlineMs', parseDeadlineMs(query.deadlineMs)),

@@ -42,6 +42,8 @@ export interface RunningPeer {
   readonly apiUrl: string;
   /** Where it began a mesh just now: how another board joins. */
   readonly invitation: InvitationText | null;
+  /** Finishes what is in hand and takes nothing new; bounded in time. Resolves to whether all was finished. */
+  drain(): Promise<boolean>;
   /** Leaves the mesh and releases everything. */
   stop(): Promise<void>;
 }
@@ -79,6 +81,7 @@ export async function upCommand(terminal: Terminal, options: UpOptions, startPee
     }
   }
   await aborted(terminal.interrupted);
+  await peer.drain();
   await stopWithin(peer, STOP_MS);
 }
 

@@ -53,7 +53,7 @@ export interface EntryState {
   readonly settings: EntrySettings;
   /** Absolute, on the clock of `nowMs`. */
   readonly deadlineMs: number;
-  /** Of the last proposal; the first is 1. */
+  /** Of the last proposal; the first is 1, or comes after those of an entry before. */
   readonly term: number;
   /** Not asked yet in this round, best first. */
   readonly candidates: readonly PeerId[];
@@ -170,19 +170,23 @@ function find<Result>(state: EntryState, nowMs: number, peer: PeerId): EntryStep
   return phase.kind === 'waiting' ? proposeNext(next, nowMs) : [next, []];
 }
 
-/** A new request and the first proposal. `candidates`: see `rankCandidates`. `nowMs` and `deadlineMs`: one clock. */
+/**
+ * A new request and the first proposal. `candidates`: see `rankCandidates`. `nowMs` and `deadlineMs`: one clock.
+ * @param termsBefore terms that another entry may have used for the same request.
+ */
 export function beginEntry<Result>(
   requestId: RequestId,
   candidates: readonly PeerId[],
   deadlineMs: number,
   nowMs: number,
   settings: EntrySettings = ENTRY_DEFAULTS,
+  termsBefore = 0,
 ): EntryStep<Result> {
   const state: EntryState = {
     requestId,
     settings,
     deadlineMs,
-    term: 0,
+    term: termsBefore,
     candidates: [...new Set(candidates)],
     asked: [],
     round: 0,

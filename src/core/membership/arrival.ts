@@ -1,6 +1,8 @@
 /**
  * How long a silence is normal. Mean and mean deviation of the times between heartbeats, smoothed as TCP smooths its
- * round-trip times (RFC 6298, section 2): a peer on a busy board earns patience, a regular one is missed soon.
+ * round-trip times (RFC 6298, section 2): a peer on a busy board earns patience, a regular one is missed soon. Whoever is
+ * late itself is patient with everybody: it may be the reason why nothing was heard (Dadgar, Phillips, Currey, "Lifeguard:
+ * Local Health Awareness for More Accurate Failure Detection", 2018).
  */
 
 export interface Arrivals {
@@ -24,12 +26,16 @@ export const observeArrival = ({ meanMs, deviationMs }: Arrivals, intervalMs: nu
   deviationMs: deviationMs + (Math.abs(intervalMs - meanMs) - deviationMs) / 4,
 });
 
-/** Silence after which the peer is suspected. */
+/** How late this peer's own clock ticks, as remembered: rises at once, falls by a tenth each tick. */
+export const observeLateness = (beforeMs: number, lateMs: number): number => Math.max(lateMs, 0.9 * beforeMs);
+
+/** Silence after which the peer is suspected. @param lateMs how late this peer itself is. */
 export const suspectAfterMs = (
   { meanMs, deviationMs }: Arrivals,
   { minSuspectMs, maxSuspectMs }: PatienceSettings,
-): number => Math.min(maxSuspectMs, Math.max(minSuspectMs, meanMs + 4 * deviationMs));
+  lateMs = 0,
+): number => Math.min(maxSuspectMs, Math.max(minSuspectMs, meanMs + 4 * deviationMs) + 4 * lateMs);
 
 /** Silence after which the peer has failed: twice what made it suspect. */
-export const failAfterMs = (arrivals: Arrivals, settings: PatienceSettings): number =>
-  2 * suspectAfterMs(arrivals, settings);
+export const failAfterMs = (arrivals: Arrivals, settings: PatienceSettings, lateMs = 0): number =>
+  2 * suspectAfterMs(arrivals, settings, lateMs);

@@ -30,12 +30,34 @@ export interface Member {
   /** When it entered this state. */
   readonly sinceMs: number;
   readonly isConnected: boolean;
-  /** When it was last heard of, or first connected. */
+  /** Whether it has said who it is since it connected. */
+  readonly isIntroduced: boolean;
+  /** Whether beats go both ways every second. */
+  readonly isNeighbour: boolean;
+  /** When it last said that it waits for our beats; null when it never did. */
+  readonly watchedByMs: number | null;
+  /** When it was last heard, or first connected. */
   readonly heardMs: number;
-  /** When its last heartbeat came: the rhythm that patience is learnt from. */
+  /** Since when a word of it is due; null while none is. Silence counts from here. */
+  readonly dueSinceMs: number | null;
+  /** When its last beat came: the rhythm that patience is learnt from. */
   readonly beatMs: number;
-  readonly heartbeat: Heartbeat | null;
   readonly arrivals: Arrivals;
+  /** Number of the probe that it, or others about it, have not answered yet. */
+  readonly probe: number | null;
+  /** What it said of itself last, to whomever. */
+  readonly heartbeat: Heartbeat | null;
+  /** Who told that; null when it did. */
+  readonly toldBy: PeerId | null;
+  /** Our count of news when that came, and when more than its load changed. */
+  readonly revision: number;
+  readonly profileRevision: number;
+  /** News that it has been told, by our count. */
+  readonly toldRevision: number;
+  /** Stamp of its last message, and when that came. */
+  readonly stamp: { readonly sentMs: number; readonly atMs: number } | null;
+  /** Smoothed; null until measured. */
+  readonly rttMs: number | null;
   /** Penalty for broken rules as of `penaltyMs`; halves every minute. */
   readonly penalty: number;
   readonly penaltyMs: number;
@@ -46,7 +68,16 @@ export interface Member {
 export interface MembershipSettings extends PatienceSettings {
   readonly mesh: string;
   readonly version: string;
+  readonly tickMs: number;
   readonly heartbeatMs: number;
+  /** Between two exchanges of everything that is known, each with another member. */
+  readonly exchangeMs: number;
+  /** How long before it is suspected a silent neighbour is probed, by this peer and by others for it. */
+  readonly probeLeadMs: number;
+  /** Others asked to probe it. */
+  readonly helpers: number;
+  /** A member heard of so recently is not suspected because of others. */
+  readonly freshMs: number;
   /** A member heard of so recently need not be noted again: messages come by the hundred. */
   readonly hearAgainMs: number;
   /** A member whose last connection closed has failed when it is not back by then. */
@@ -63,15 +94,22 @@ export interface MembershipSettings extends PatienceSettings {
   /** How long members that are gone stay in the list. */
   readonly forgetMs: number;
   readonly maxMembers: number;
+  /** Probes under way for others. */
+  readonly maxErrands: number;
   /** One tick counts for at most so much silence: a pause of ours is not silence of theirs. */
   readonly maxTickMs: number;
 }
 
 export const MEMBERSHIP_DEFAULTS = Object.freeze({
+  tickMs: 250,
   heartbeatMs: 1_000,
-  hearAgainMs: 250,
+  exchangeMs: 10_000,
   minSuspectMs: 2_000,
   maxSuspectMs: 5_000,
+  probeLeadMs: 750,
+  helpers: 2,
+  freshMs: 1_000,
+  hearAgainMs: 250,
   reconnectMs: 1_000,
   introductionMs: 10_000,
   incompatibleMs: 60_000,
@@ -80,6 +118,7 @@ export const MEMBERSHIP_DEFAULTS = Object.freeze({
   banPenalty: 100,
   forgetMs: 600_000,
   maxMembers: 256,
+  maxErrands: 64,
   maxTickMs: 1_000,
 }) satisfies Omit<MembershipSettings, 'mesh' | 'version'>;
 

@@ -69,14 +69,14 @@ export type Turn =
   | { readonly kind: 'giveUp'; readonly code: ErrorCode; readonly message: string };
 
 /** Why a plan cannot be carried out, for people. */
-export type Reason = 'was lost' | 'fell silent' | 'missed pieces' | { readonly message: string };
+export type Reason = 'was lost' | 'fell silent' | 'missed pieces' | 'is busy' | { readonly message: string };
 
 export type CourseStep = readonly [Course, Turn | undefined];
 
-/** Nothing heard for this long while some prepare: they are planned without. They say each second that they prepare. */
+/** Nothing heard for this long while some prepare: they are planned without. They say several times a second that they prepare. */
 export const PREPARE_SILENCE_MS = 15_000;
-/** The same while tiles run: whoever computes or sends says so each second, so all that are silent wait for a lost piece. */
-export const RUN_SILENCE_MS = 4_000;
+/** The same while tiles run: whoever computes or sends says so several times in it, so all that are silent wait for a lost piece. */
+export const RUN_SILENCE_MS = 1_500;
 
 /** The same where signs of life come, but no tile is done: whoever owes the earliest is planned without. */
 export const STANDSTILL_MS = 30_000;
@@ -213,6 +213,10 @@ function blame(
   const accused = lostPeer === undefined || lostPeer === entry ? peer : lostPeer;
   // This peer is there: who cannot reach it is left out.
   const culprit = accused === self ? peer : accused;
+  // Nobody is at fault: memory is given out whole, and whoever gets none asks again.
+  if (code === 'OVERLOADED' && lostPeer === undefined) {
+    return end(course, { kind: 'replan', without: [], reason: 'is busy' });
+  }
   // What this peer itself cannot do, no other plan of this peer can do either: another coordinator may.
   const isHopeless = code === 'STALE_TERM' || culprit === self || !participants.has(culprit);
   return end(

@@ -9,6 +9,7 @@ import { halfOfNumber, numberOfHalf } from './half.ts';
 /** Extent of each axis, outermost first. A scalar has the empty shape. */
 export type Shape = readonly number[];
 
+/** Element type, shape, and contiguous little-endian bytes in row-major order. */
 export interface Tensor {
   readonly type: DataType;
   readonly shape: Shape;
@@ -53,6 +54,10 @@ export const zeros = (type: DataType, shape: Shape): Tensor => ({
   bytes: new Uint8Array(byteLength(type, shape)),
 });
 
+/**
+ * A float32 tensor; a view of `values` where those are a Float32Array.
+ * @throws MeshError INVALID_INPUT when there are not as many as the shape needs.
+ */
 export function fromFloat32(shape: Shape, values: ArrayLike<number>): Tensor {
   const data = values instanceof Float32Array ? values : Float32Array.from(values);
   return tensor('float32', shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

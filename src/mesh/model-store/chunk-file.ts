@@ -26,6 +26,8 @@ export class ChunkFile {
   readonly #held: Uint8Array;
   /** Chunks whose digest this process has seen to be right. */
   readonly #checked: Uint8Array;
+  /** Sum of the lengths of the chunks held. */
+  #heldBytes: number;
   #isDirty = false;
   #saving: Promise<void> | null = null;
 
@@ -35,7 +37,13 @@ export class ChunkFile {
     this.#blob = blob;
     this.#file = file;
     this.#held = held;
-    this.#checked = bitmap(blob.chunkDigests.length);
+    const count = blob.chunkDigests.length;
+    this.#checked = bitmap(count);
+    this.#heldBytes = bitIndices(held, count).reduce((sum, index) => sum + this.#lengthOf(index), 0);
+  }
+
+  #lengthOf(index: number): number {
+    return chunkRange(this.#blob.byteLength, index).length;
   }
 
   /** Opens what is in `folder`; without a usable bitmap no chunk counts. @throws MeshError STORAGE_FAILED. */
@@ -61,11 +69,7 @@ export class ChunkFile {
   }
 
   heldBytes(): number {
-    const { byteLength, chunkDigests } = this.#blob;
-    return bitIndices(this.#held, chunkDigests.length).reduce(
-      (sum, index) => sum + chunkRange(byteLength, index).length,
-      0,
-    );
+    return this.#heldBytes;
   }
 
   /**
@@ -92,6 +96,7 @@ export class ChunkFile {
       setBit(this.#checked, index);
       return bytes;
     }
+    if (this.has(index)) this.#heldBytes -= length;
     clearBit(this.#held, index);
     clearBit(this.#checked, index);
     this.#save();
@@ -118,6 +123,7 @@ export class ChunkFile {
         done += (await this.#file.write(bytes, done, length - done, offset + done)).bytesWritten;
       }
     });
+    if (!this.has(index)) this.#heldBytes += this.#lengthOf(index);
     setBit(this.#held, index);
     setBit(this.#checked, index);
     this.#save();

@@ -9,7 +9,7 @@ import type { Api } from '../../../src/api/server.ts';
 import { MeshError } from '../../../src/core/errors.ts';
 import type { RunReport } from '../../../src/core/report.ts';
 import { fromFloat32, type Tensor } from '../../../src/core/tensor/tensor.ts';
-import { fakePeer, report, startFakeApi } from '../../support/fake-peer.ts';
+import { MODEL_ID, fakePeer, report, startFakeApi } from '../../support/fake-peer.ts';
 
 const SIDE = 64;
 /** Rows of the two boxes that are found, in a picture of `SIDE` pixels. */
@@ -61,7 +61,14 @@ describe('the pipeline ocr', () => {
       taskOf: (model) =>
         known[model] === undefined
           ? Promise.reject(new MeshError('MODEL_NOT_FOUND', `no peer has a model "${model}"`))
-          : Promise.resolve({ task: known[model], inputs: [INPUT], weights: 'imported' }),
+          : Promise.resolve({
+              id: MODEL_ID,
+              name: model,
+              task: known[model],
+              inputs: [INPUT],
+              outputs: [],
+              weights: 'imported',
+            }),
       infer: async (request) => {
         requests.push(request);
         await beforeAnswer(request);

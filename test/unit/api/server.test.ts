@@ -61,7 +61,14 @@ describe('HTTP API', () => {
       assert.deepEqual((await get(`${url}/v2`)).json, {
         name: 'tilemesh',
         version: '0.1.0',
-        extensions: ['binary_tensor_data'],
+        extensions: [
+          'binary_tensor_data',
+          'classification',
+          'model_configuration',
+          'model_repository',
+          'parameters',
+          'statistics',
+        ],
       });
       assert.equal((await get(`${url}/v2/health/live`)).status, 200);
       assert.equal((await get(`${url}/v2/health/ready`)).status, 503);

@@ -226,16 +226,18 @@ describe('command line', () => {
   });
 
   describe('up', () => {
-    it('prints one ready line, and stops the peer when interrupted', async () => {
+    it('prints one ready line, and drains the peer and then stops it when interrupted', async () => {
       const requests: StartRequest[] = [];
       let isStopped = false;
+      let isDrained = false;
       const interruption = new AbortController();
       const start: StartPeer = (request) => {
         requests.push(request);
         queueMicrotask(() => interruption.abort());
         const self = { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0', kernel: 'wasm' };
-        const stop = (): Promise<void> => Promise.resolve(void (isStopped = true));
-        return Promise.resolve({ self, apiUrl: 'http://127.0.0.1:8470', invitation: null, stop });
+        const stop = (): Promise<void> => Promise.resolve(void (isStopped = isDrained));
+        const drain = (): Promise<boolean> => Promise.resolve((isDrained = true));
+        return Promise.resolve({ self, apiUrl: 'http://127.0.0.1:8470', invitation: null, drain, stop });
       };
       const args = [
         'up',

@@ -76,6 +76,7 @@ describe('config', () => {
       TILEMESH_MESH_SECRET: 'a secret of ours',
       TILEMESH_API: '[::1]:9',
       TILEMESH_API_TOKEN: 'a token of theirs',
+      TILEMESH_GRPC_PORT: '8471',
       TILEMESH_LISTEN: '4001',
       TILEMESH_DATA_PLANE: 'streams',
       TILEMESH_BOOTSTRAP: 'a:1, /ip4/10.0.0.7/tcp/2',
@@ -95,7 +96,7 @@ describe('config', () => {
       mesh: 'm',
       data: '/d',
       membership: { level: 'pinned', secret: 'a secret of ours', begin: false },
-      api: { host: '::1', port: 9, token: 'a token of theirs' },
+      api: { host: '::1', port: 9, token: 'a token of theirs', grpcPort: 8471 },
       listen: { port: 4001, addresses: [] },
       dataPlane: { carrier: 'streams', port: 0 },
       discovery: { mdns: false, bootstrap: ['a:1', '/ip4/10.0.0.7/tcp/2'] },
@@ -103,7 +104,7 @@ describe('config', () => {
       memory: { budgetBytes: 2 ** 20 },
       log: { level: 'debug' },
     });
-    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 18);
+    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 19);
   });
 
   for (const [config, words] of [
@@ -144,6 +145,14 @@ describe('config', () => {
     }
   });
 
+  it('takes a port for gRPC, or none', async () => {
+    const read = async (grpcPort: string) =>
+      (await loadConfig(repository, {}, undefined, { TILEMESH_GRPC_PORT: grpcPort }, machine)).api.grpcPort;
+    assert.deepEqual([await read('8471'), await read('off')], [8471, 'off']);
+    for (const wrong of ['70000', 'on', '1.5'])
+      await assert.rejects(read(wrong), /must be "off" or a port from 0 to 65535/);
+  });
+
   it('ships a preset that changes nothing and shows the defaults', async () => {
     const shipped = await loadConfig(repository, {}, undefined, {}, machine);
     const { origins: _, ...config } = shipped;
@@ -153,11 +162,11 @@ describe('config', () => {
     assert.deepEqual(new Set(settings), new Set(SETTINGS.map((path) => path.split('.')[0])));
     for (const shown of [
       "mesh: 'default'",
-      "api: { host: '127.0.0.1', port: 8470 }",
+      "api: { host: '127.0.0.1', port: 8470, grpcPort: 'off' }",
       'listen: { port: 0, addresses: [] }',
       "kernel: { name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0, arithmetic: 'exact' }",
       'models: { copies: 5, diskBudgetBytes: 8_589_934_592 }',
-      'requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000 }',
+      'requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000, drainMs: 30_000 }',
       "membership: { level: 'secret' }",
       "log: { level: 'info' }",
     ]) {

@@ -34,17 +34,21 @@ describe('mesh/discovery', () => {
     assert.deepEqual(reachable([loopback]), [loopback]);
   });
 
-  it('tries all addresses of a peer before it pauses, and pauses longer each round, four seconds at most', () => {
-    const pauses = [1, 2, 3, 4, 5, 6].map((failures) => retryPauseMs(failures, 2, 0.5));
-    assert.deepEqual(pauses, [0, 250, 0, 500, 0, 1_000]);
+  it('tries all addresses of a peer before it pauses, and pauses longer each round, a second at most', () => {
+    const pauses = [1, 2, 3, 4, 5, 6, 7, 8].map((failures) => retryPauseMs(failures, 2, 1, 0.5));
+    assert.deepEqual(pauses, [0, 250, 0, 500, 0, 1_000, 0, 1_000]);
+  });
+
+  it('dials all missing peers together about twice a second, however many they are', () => {
     fc.assert(
       fc.property(
-        fc.integer({ min: 1, max: 1e6 }),
-        fc.integer({ min: 1, max: 16 }),
+        fc.integer({ min: 20, max: 1e6 }),
+        fc.integer({ min: 1, max: 512 }),
         fc.double({ min: 0, max: 1, noNaN: true }),
-        (failures, addresses, jitter) => {
-          const pauseMs = retryPauseMs(failures, addresses, jitter);
-          assert.ok(pauseMs === 0 ? failures % addresses !== 0 : pauseMs >= 187 && pauseMs <= 5_000);
+        (failures, missing, jitter) => {
+          const pauseMs = retryPauseMs(failures, 1, missing, jitter);
+          assert.ok(pauseMs >= 750 && pauseMs <= Math.max(1_250, missing * 625));
+          assert.ok((missing * 1_000) / pauseMs < 2.7);
         },
       ),
     );

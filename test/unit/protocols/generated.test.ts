@@ -16,7 +16,7 @@ describe('protocols/*.proto', () => {
       await promisify(execFile)(path.join(bin, 'buf'), ['generate', '--output', folder], { cwd: ROOT, env });
       const generated = await readdir(path.join(folder, 'protocols'), { recursive: true });
       const files = generated.filter((file) => file.includes('_pb.'));
-      assert.equal(files.length, 12);
+      assert.equal(files.length, 16);
       for (const file of files) {
         const fresh = await readFile(path.join(folder, 'protocols', file), 'utf8');
         const committed = await readFile(path.join(ROOT, 'protocols', file), 'utf8');

@@ -6,8 +6,12 @@ import { asPeerId, type ModelId, type PlanDigest, type RequestId } from '../../.
 import { ELEMENT_BYTES, type DataType } from '../../../src/core/tensor/data-type.ts';
 import { requestCodec, responseCodec, type BlobRequest, type BlobResponse } from '../../../protocols/blobs/messages.ts';
 import type { Codec } from '../../../protocols/codec.ts';
+import { answerCodec, type AnswerMessage } from '../../../protocols/answers/messages.ts';
 import { electionCodec, type ElectionMessage } from '../../../protocols/election/messages.ts';
+import { MAX_FRAME_BYTES } from '../../../protocols/health/constants.ts';
 import { healthCodec, type HealthMessage } from '../../../protocols/health/messages.ts';
+import type { Heartbeat } from '../../../src/core/membership/heartbeat.ts';
+import { fitting, type Told } from '../../../src/core/membership/messages.ts';
 import { planCodec, type PlanMessage, type TilePlace } from '../../../protocols/plan/messages.ts';
 
 const hex = (digits: number) =>
@@ -25,7 +29,8 @@ const amount = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true });
 const name = fc.string({ maxLength: 100 });
 const bytes = fc.uint8Array({ maxLength: 200 });
 const code = fc.constantFrom(...(Object.keys(ERROR_CODES) as ErrorCode[]));
-const peer = fc.constant(asPeerId('12D3KooWGq2ZrqgD5y2Fv1ozF3q1Yh4nN6tC6i4h1bq1y7xW1abc'));
+const PEER = asPeerId('12D3KooWGq2ZrqgD5y2Fv1ozF3q1Yh4nN6tC6i4h1bq1y7xW1abc');
+const peer = fc.constant(PEER);
 const digest = hex(64) as fc.Arbitrary<PlanDigest>;
 const tensorSpec = fc.record({
   name,
@@ -59,6 +64,28 @@ const electionMessage: fc.Arbitrary<ElectionMessage> = fc.oneof(
   fc.record({ ...election, kind: fc.constant('cancel' as const) }),
 );
 
+const answer = { requestId: election.requestId };
+const answerMessage: fc.Arbitrary<AnswerMessage> = fc.oneof(
+  fc.record(
+    { ...answer, kind: fc.constant('claim' as const), question: digest, insteadOf: peer, granted: uint32 },
+    { requiredKeys: ['requestId', 'kind', 'question', 'granted'] },
+  ),
+  fc.record(
+    { ...answer, kind: fc.constant('verdict' as const), owner: peer, generation: ordinal },
+    { requiredKeys: ['requestId', 'kind', 'generation'] },
+  ),
+  fc.record({ ...answer, kind: fc.constant('release' as const) }),
+  fc.record({ ...answer, kind: fc.constant('recall' as const), deadlineMs: uint32 }),
+  bytes.map((part) => ({
+    kind: 'part' as const,
+    requestId: '00112233445566778899aabbccddeeff' as RequestId,
+    total: part.byteLength + 7,
+    offset: 7,
+    bytes: part,
+  })),
+  fc.record({ ...answer, kind: fc.constant('absent' as const) }),
+);
+
 const plan = { ...election, attempt: ordinal };
 const planMessage: fc.Arbitrary<PlanMessage> = fc.oneof(
   fc.record(
@@ -70,8 +97,9 @@ const planMessage: fc.Arbitrary<PlanMessage> = fc.oneof(
       plan: bytes,
       entry: peer,
       isAwaited: fc.boolean(),
+      deadlineMs: uint32,
     },
-    { requiredKeys: ['requestId', 'term', 'attempt', 'kind', 'modelId', 'digest', 'entry', 'isAwaited'] },
+    { requiredKeys: ['requestId', 'term', 'attempt', 'kind', 'modelId', 'digest', 'entry', 'isAwaited', 'deadlineMs'] },
   ),
   fc.record({ ...plan, kind: fc.constant('ready' as const) }),
   fc.record({ ...plan, kind: fc.constant('refuse' as const), code, message: name }),
@@ -92,46 +120,70 @@ const planMessage: fc.Arbitrary<PlanMessage> = fc.oneof(
   ),
 );
 
+const load = { queueDepth: uint32, activeRequests: amount, cpuPercent: amount, memoryBytes: bytesCount };
+const heartbeat: fc.Arbitrary<Heartbeat> = fc.record(
+  {
+    ...load,
+    sequence: uint32,
+    profileSequence: uint32,
+    incarnation: uint32,
+    mesh: name,
+    name,
+    version: fc.string({ maxLength: 64 }),
+    state: fc.constantFrom('joining' as const, 'alive' as const, 'draining' as const),
+    startedAtMs: bytesCount,
+    macsPerSecond: amount,
+    memoryBudgetBytes: bytesCount,
+    apiAddress: fc.constant('http://192.168.1.7:8470'),
+    models: fc.array(fc.record({ id: modelId, name, bytesHeld: bytesCount, bytesTotal: bytesCount }), { maxLength: 5 }),
+  },
+  {
+    requiredKeys: [
+      ...(Object.keys(load) as (keyof typeof load)[]),
+      'sequence',
+      'profileSequence',
+      'incarnation',
+      'mesh',
+      'name',
+      'version',
+      'state',
+      'startedAtMs',
+      'macsPerSecond',
+      'memoryBudgetBytes',
+      'models',
+    ],
+  },
+);
+const run = { peer, startedAtMs: bytesCount };
+const suspicion = { ...run, incarnation: uint32 };
+const told: fc.Arbitrary<Told> = fc.oneof(
+  fc.record({ kind: fc.constant('heartbeat' as const), peer, heartbeat }),
+  fc.record({
+    ...run,
+    kind: fc.constant('load' as const),
+    sequence: uint32,
+    profileSequence: uint32,
+    load: fc.record(load),
+  }),
+);
 const healthMessage: fc.Arbitrary<HealthMessage> = fc.oneof(
-  fc.record(
-    {
-      kind: fc.constant('heartbeat' as const),
-      sequence: uint32,
-      mesh: name,
-      name,
-      version: fc.string({ maxLength: 64 }),
-      state: fc.constantFrom('joining' as const, 'alive' as const, 'draining' as const),
-      startedAtMs: bytesCount,
-      macsPerSecond: amount,
-      memoryBudgetBytes: bytesCount,
-      queueDepth: uint32,
-      activeRequests: uint32,
-      apiAddress: fc.constant('http://192.168.1.7:8470'),
-      models: fc.array(fc.record({ id: modelId, name, bytesHeld: bytesCount, bytesTotal: bytesCount }), {
-        maxLength: 5,
-      }),
-      cpuPercent: amount,
-      memoryBytes: bytesCount,
-    },
-    {
-      requiredKeys: [
-        'kind',
-        'sequence',
-        'mesh',
-        'name',
-        'version',
-        'state',
-        'startedAtMs',
-        'macsPerSecond',
-        'memoryBudgetBytes',
-        'queueDepth',
-        'activeRequests',
-        'models',
-        'cpuPercent',
-        'memoryBytes',
-      ],
-    },
-  ),
+  fc.record({
+    kind: fc.constant('beat' as const),
+    isWatching: fc.boolean(),
+    sentMs: amount,
+    echo: fc.option(fc.record({ sentMs: amount, heldMs: amount })),
+    told: fc.array(told, { maxLength: 3 }),
+    suspicions: fc.array(fc.record(suspicion), { maxLength: 3 }),
+  }),
+  fc.record({ kind: fc.constant('probe' as const), nonce: uint32, sentMs: amount }),
+  fc.record({ ...suspicion, kind: fc.constant('ask' as const), nonce: uint32 }),
+  fc.record({ kind: fc.constant('ack' as const), nonce: uint32, about: fc.option(peer), sentMs: amount }),
+  fc.record({
+    kind: fc.constant('digest' as const),
+    sentMs: amount,
+    isReply: fc.boolean(),
+    entries: fc.array(fc.record({ ...run, sequence: uint32 }), { maxLength: 3 }),
+  }),
   fc.record({ kind: fc.constant('goodbye' as const), reason: name }),
 );
 
@@ -197,10 +249,31 @@ const MODEL_ID = 'ab'.repeat(32) as ModelId;
 
 describe('protocols/messages', () => {
   describeCodec('election', electionCodec, electionMessage);
+  describeCodec('answers', answerCodec, answerMessage);
   describeCodec('plan', planCodec, planMessage);
   describeCodec('health', healthCodec, healthMessage);
   describeCodec('blob requests', requestCodec, blobRequest);
   describeCodec('blob responses', responseCodec, blobResponse);
+
+  it('fits what one beat tells into a frame, models with the longest names included, and always tells of somebody', () => {
+    const model = { id: MODEL_ID, name: '\u4e00'.repeat(256), bytesHeld: 2 ** 52, bytesTotal: 2 ** 52 };
+    const [base] = fc.sample(heartbeat, 1);
+    for (const models of [0, 1, 20, 256]) {
+      const named = {
+        ...base!,
+        name: model.name,
+        mesh: model.name,
+        models: new Array<typeof model>(models).fill(model),
+      };
+      const all = new Array<Told>(200).fill({ kind: 'heartbeat', peer: PEER, heartbeat: named });
+      const told = fitting(all);
+      assert.ok(told.length > 0);
+      const beat = { kind: 'beat', isWatching: true, sentMs: 0, echo: null, told, suspicions: [] } as const;
+      const frame = healthCodec.encode(beat);
+      assert.ok(frame.byteLength <= MAX_FRAME_BYTES, `${models} models: ${frame.byteLength} bytes`);
+      assert.equal((healthCodec.decode(frame) as typeof beat).told.length, told.length);
+    }
+  });
 
   it('refuses more fields than a message may have before building them', () => {
     const specs = new BinaryWriter();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import * as answers from '../../../protocols/answers/constants.ts';
 import * as blobs from '../../../protocols/blobs/constants.ts';
 import * as election from '../../../protocols/election/constants.ts';
 import * as lane from '../../../protocols/lane/constants.ts';
@@ -16,7 +17,7 @@ describe('protocols/README.md', () => {
       id,
       Number(limit),
     ]);
-    const constants = [election, plan, pieces, blobs, health, lane, trust];
+    const constants = [election, plan, pieces, blobs, health, lane, answers, trust];
     assert.deepEqual(
       rows,
       constants.map(({ PROTOCOL_ID, MAX_FRAME_BYTES }) => [PROTOCOL_ID, MAX_FRAME_BYTES]),

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { asPeerId, type PeerId } from '../../../../src/core/ids.ts';
-import type { Heartbeat } from '../../../../src/core/membership/heartbeat.ts';
+import { firstHeartbeat, type Heartbeat, type HeartbeatChanges } from '../../../../src/core/membership/heartbeat.ts';
 import { MEMBERSHIP_DEFAULTS } from '../../../../src/core/membership/member.ts';
+import type { Beat, HealthMessage } from '../../../../src/core/membership/messages.ts';
 import {
   beginMembership,
   stepMembership,
@@ -12,11 +13,14 @@ import {
 } from '../../../../src/core/membership/membership.ts';
 
 const settings = { ...MEMBERSHIP_DEFAULTS, mesh: 'm', version: '1.2.3', maxMembers: 4 };
+const self = asPeerId('self');
 const a = asPeerId('a');
 const b = asPeerId('b');
 
 const heartbeat = (sequence: number, changes: Partial<Heartbeat> = {}): Heartbeat => ({
   sequence,
+  profileSequence: sequence,
+  incarnation: 1,
   mesh: 'm',
   name: 'board',
   version: '1.2.0',
@@ -32,18 +36,31 @@ const heartbeat = (sequence: number, changes: Partial<Heartbeat> = {}): Heartbea
   ...changes,
 });
 
+const begin = (): MembershipState => beginMembership(settings, self, firstHeartbeat(heartbeat(0)), 0);
+
+const from = (peer: PeerId, message: HealthMessage): MembershipEvent => ({ kind: 'message', peer, message });
+const saying = (changes: Partial<Beat>): Beat => ({
+  kind: 'beat',
+  isWatching: true,
+  sentMs: 0,
+  echo: null,
+  told: [],
+  suspicions: [],
+  ...changes,
+});
+const beatOf = (peer: PeerId, said: Heartbeat): MembershipEvent =>
+  from(peer, saying({ told: [{ kind: 'heartbeat', peer, heartbeat: said }] }));
+
 const connected: MembershipEvent = { kind: 'connected', peer: a };
 const disconnected: MembershipEvent = { kind: 'disconnected', peer: a };
-const goodbye: MembershipEvent = { kind: 'goodbye', peer: a };
+const goodbye = from(a, { kind: 'goodbye', reason: 'stopped' });
 const tick: MembershipEvent = { kind: 'tick' };
-const beat = (sequence: number, changes: Partial<Heartbeat> = {}): MembershipEvent => ({
-  kind: 'heartbeat',
-  peer: a,
-  heartbeat: heartbeat(sequence, changes),
-});
+const beat = (sequence: number, changes: Partial<Heartbeat> = {}): MembershipEvent =>
+  beatOf(a, heartbeat(sequence, changes));
+const silentBeat = from(a, saying({}));
 const violation = (penalty: number): MembershipEvent => ({ kind: 'violation', peer: a, penalty, detail: 'bad frame' });
 
-/** `up a`, `lost a disconnected`, `down a failed`, `send a,b` ... */
+/** `up a`, `lost a disconnected`, `down a failed`, `beat to a,b`, `suspicion of a to b` ... */
 const show = (effect: MembershipEffect): string => {
   switch (effect.kind) {
     case 'lost':
@@ -52,8 +69,12 @@ const show = (effect: MembershipEffect): string => {
       return `down ${effect.peer} ${effect.reason}`;
     case 'avoid':
       return `avoid ${effect.peer} ${effect.forMs}`;
-    case 'sendHeartbeat':
-      return `send ${effect.to.join(',')}`;
+    case 'send': {
+      const { message, to } = effect;
+      const suspected = message.kind === 'beat' ? message.suspicions.map(({ peer }) => peer) : [];
+      const what = suspected.length === 0 ? message.kind : `suspicion of ${suspected.join(',')}`;
+      return `${what} to ${to.join(',')}`;
+    }
     case 'up':
     case 'disconnect':
     case 'redial':
@@ -63,14 +84,19 @@ const show = (effect: MembershipEffect): string => {
 
 type Script = readonly (readonly [atMs: number, event: MembershipEvent, ...effects: string[]])[];
 
-/** The script, its own events in order and ticks every 250 ms between them; heartbeats sent by ticks are left out. */
+/** What ticks send whatever happens. */
+const isRoutine = (effect: MembershipEffect): boolean =>
+  effect.kind === 'send' &&
+  (effect.message.kind === 'digest' || (effect.message.kind === 'beat' && effect.message.isWatching));
+
+/** The script, its own events in order and ticks every 250 ms between them; beats and digests of ticks are left out. */
 function play(script: Script): MembershipState {
-  let state = beginMembership(settings, 0);
+  let state = begin();
   let tickMs = 250;
   const run = (event: MembershipEvent, atMs: number): readonly string[] => {
     const [next, effects] = stepMembership(state, event, atMs);
     state = next;
-    return effects.filter(({ kind }) => event.kind !== 'tick' || kind !== 'sendHeartbeat').map(show);
+    return effects.filter((effect) => event.kind !== 'tick' || !isRoutine(effect)).map(show);
   };
   for (const [atMs, event, ...expected] of script) {
     for (; tickMs < atMs; tickMs += 250) assert.deepEqual(run(tick, tickMs), [], `tick at ${tickMs} ms`);
@@ -81,8 +107,8 @@ function play(script: Script): MembershipState {
 }
 
 const up: Script = [
-  [0, connected, 'send a'],
-  [10, beat(1), 'up a'],
+  [0, connected, 'beat to a'],
+  [10, beat(1), 'up a', 'probe to a'],
 ];
 
 const CASES: readonly { readonly name: string; readonly script: Script; readonly state: string }[] = [
@@ -90,8 +116,8 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
   {
     name: 'is joining until it says it is ready',
     script: [
-      [0, connected, 'send a'],
-      [10, beat(1, { state: 'joining' })],
+      [0, connected, 'beat to a'],
+      [10, beat(1, { state: 'joining' }), 'probe to a'],
     ],
     state: 'joining',
   },
@@ -107,24 +133,45 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
     state: 'failed',
   },
   {
-    name: 'is up again when it reconnects and is heard',
+    name: 'is up again when it reconnects and says who it is',
     script: [
       ...up,
       [500, disconnected, 'lost a disconnected', 'redial a'],
-      [700, connected, 'send a'],
-      [710, beat(2), 'up a'],
-      [2_000, tick],
+      [700, connected, 'beat to a'],
+      [705, silentBeat],
+      [710, beat(2), 'up a', 'probe to a'],
+      [1_500, tick],
     ],
     state: 'alive',
   },
   {
-    name: 'is lost, then fails when it freezes',
-    script: [...up, [2_250, tick, 'lost a silent'], [4_250, tick, 'down a failed', 'disconnect a', 'redial a']],
+    name: 'fails when it reconnects and says nothing',
+    script: [
+      ...up,
+      [500, disconnected, 'lost a disconnected', 'redial a'],
+      [700, connected, 'beat to a'],
+      [4_750, tick, 'down a failed', 'disconnect a', 'redial a'],
+    ],
+    state: 'failed',
+  },
+  {
+    name: 'is probed, then lost, then fails when it freezes',
+    script: [
+      ...up,
+      [1_500, tick, 'probe to a'],
+      [2_250, tick, 'lost a silent', 'suspicion of a to a'],
+      [4_250, tick, 'down a failed', 'disconnect a', 'redial a'],
+    ],
     state: 'failed',
   },
   {
     name: 'recovers when it is heard before it failed',
-    script: [...up, [2_250, tick, 'lost a silent'], [3_000, beat(2), 'up a']],
+    script: [
+      ...up,
+      [1_500, tick, 'probe to a'],
+      [2_250, tick, 'lost a silent', 'suspicion of a to a'],
+      [3_000, silentBeat, 'up a'],
+    ],
     state: 'alive',
   },
   {
@@ -132,13 +179,14 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
     script: [
       ...up,
       [1_000, tick],
-      [1_500, { kind: 'heard', peer: a }],
+      [1_400, { kind: 'heard', peer: a }],
       [2_000, tick],
-      [3_000, tick],
-      [3_250, tick],
-      [3_500, tick, 'lost a silent'],
+      [2_600, { kind: 'heard', peer: a }],
+      [4_000, tick, 'probe to a'],
+      [4_750, tick, 'lost a silent', 'suspicion of a to a'],
+      [4_900, { kind: 'heard', peer: a }, 'up a'],
     ],
-    state: 'suspect',
+    state: 'alive',
   },
   {
     name: 'comes back after it failed',
@@ -146,8 +194,8 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
       ...up,
       [500, disconnected, 'lost a disconnected', 'redial a'],
       [1_500, tick, 'down a failed'],
-      [9_000, connected, 'send a'],
-      [9_001, beat(3), 'up a'],
+      [9_000, connected, 'beat to a'],
+      [9_001, beat(3), 'up a', 'probe to a'],
     ],
     state: 'alive',
   },
@@ -162,9 +210,9 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
     state: 'left',
   },
   {
-    name: 'is not brought back by a repeated heartbeat',
-    script: [...up, [2_250, tick, 'lost a silent'], [2_300, beat(1)]],
-    state: 'suspect',
+    name: 'is not changed by what it said before',
+    script: [...up, [400, beat(3, { state: 'draining' })], [500, beat(2)]],
+    state: 'draining',
   },
   {
     name: 'is lost and up when it restarted',
@@ -174,10 +222,10 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
   {
     name: 'is not listed when it belongs to another mesh',
     script: [
-      [0, connected, 'send a'],
+      [0, connected, 'beat to a'],
       [10, beat(1, { mesh: 'x' }), 'avoid a 60000'],
       [1_250, tick, 'disconnect a'],
-      [1_300, connected, 'send a'],
+      [1_300, connected, 'beat to a'],
       [2_500, tick, 'disconnect a'],
     ],
     state: 'incompatible',
@@ -185,7 +233,7 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
   {
     name: 'is not listed when its version is incompatible',
     script: [
-      [0, connected, 'send a'],
+      [0, connected, 'beat to a'],
       [10, beat(1, { version: '2.0.0' }), 'avoid a 60000'],
     ],
     state: 'incompatible',
@@ -193,18 +241,19 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
   {
     name: 'may try again a minute after it was incompatible',
     script: [
-      [0, connected, 'send a'],
+      [0, connected, 'beat to a'],
       [10, beat(1, { mesh: 'x' }), 'avoid a 60000'],
       [20, disconnected],
-      [60_010, connected, 'send a'],
-      [60_020, beat(2), 'up a'],
+      [60_010, connected, 'beat to a'],
+      [60_020, beat(2), 'up a', 'probe to a'],
     ],
     state: 'alive',
   },
   {
     name: 'fails when it never introduces itself',
     script: [
-      [0, connected, 'send a'],
+      [0, connected, 'beat to a'],
+      [9_000, silentBeat],
       [10_000, tick, 'disconnect a', 'redial a'],
     ],
     state: 'failed',
@@ -212,7 +261,7 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
   {
     name: 'is dialled when the connection closes before it introduced itself',
     script: [
-      [0, connected, 'send a'],
+      [0, connected, 'beat to a'],
       [10, disconnected, 'redial a'],
     ],
     state: 'failed',
@@ -230,10 +279,10 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
   {
     name: 'is forgiven with time',
     script: [
-      [0, connected, 'send a'],
+      [0, connected, 'beat to a'],
       [10, violation(60)],
-      [20, beat(1, { state: 'joining' })],
-      [2_500, beat(2, { state: 'joining' })],
+      [20, beat(1, { state: 'joining' }), 'probe to a'],
+      [1_400, beat(2, { state: 'joining' })],
       [2_600, violation(30)],
     ],
     state: 'joining',
@@ -247,30 +296,36 @@ describe('core/membership', () => {
     });
   }
 
-  it('sends a heartbeat every second to everyone connected', () => {
-    let [state] = stepMembership(beginMembership(settings, 0), connected, 0);
+  it('sends a beat every second to its neighbours', () => {
+    let state = play(up);
     const sentAtMs: number[] = [];
     for (let nowMs = 250; nowMs <= 4_000; nowMs += 250) {
       let effects: readonly MembershipEffect[];
+      [state] = stepMembership(state, silentBeat, nowMs);
       [state, effects] = stepMembership(state, tick, nowMs);
-      if (effects.map(show).includes('send a')) sentAtMs.push(nowMs);
+      if (effects.map(show).includes('beat to a')) sentAtMs.push(nowMs);
     }
     assert.deepEqual(sentAtMs, [250, 1_000, 2_000, 3_000, 4_000]);
   });
 
-  it('sends a heartbeat at once when something is announced', () => {
-    const [state] = stepMembership(beginMembership(settings, 0), connected, 0);
-    assert.deepEqual(stepMembership(state, { kind: 'announce' }, 5)[1].map(show), ['send a']);
+  it('tells everybody at once when its own state changes, and its neighbours the rest with the next beat', () => {
+    const local = (changes: HeartbeatChanges): MembershipEvent => ({ kind: 'local', changes });
+    const [drained, effects] = stepMembership(play(up), local({ state: 'draining' }), 20);
+    assert.deepEqual(effects.map(show), ['beat to a']);
+    assert.equal(drained.local.state, 'draining');
+    const [busy, silence] = stepMembership(drained, local({ activeRequests: 1 }), 30);
+    assert.deepEqual(silence, []);
+    assert.equal(stepMembership(busy, local({ activeRequests: 1, cpuPercent: 1 }), 40)[0], busy);
   });
 
   it('does not take a pause of its own for silence of others', () => {
     const [state, effects] = stepMembership(play(up), tick, 30_000);
     assert.equal(state.members.get(a)?.state, 'alive');
-    assert.deepEqual(effects.map(show), ['send a']);
+    assert.deepEqual(new Set(effects.map(show)), new Set(['beat to a', 'digest to a']));
   });
 
   it('forgets who has been gone for long, and makes room for newcomers', () => {
-    let state = beginMembership(settings, 0);
+    let state = begin();
     const peers = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(asPeerId);
     for (const [index, peer] of peers.slice(0, 4).entries()) {
       [state] = stepMembership(state, { kind: 'connected', peer }, index);
@@ -289,29 +344,52 @@ describe('core/membership', () => {
   });
 
   const peer = fc.constantFrom(a, b);
-  const anyEvent: fc.Arbitrary<MembershipEvent> = fc.oneof(
-    fc.record({ kind: fc.constantFrom('connected' as const, 'disconnected' as const, 'goodbye' as const), peer }),
+  const anyHeartbeat = fc
+    .record({
+      sequence: fc.nat(40),
+      incarnation: fc.nat(3),
+      startedAtMs: fc.constantFrom(1, 2),
+      mesh: fc.constantFrom('m', 'm', 'm', 'x'),
+      state: fc.constantFrom('joining' as const, 'alive' as const, 'alive' as const, 'draining' as const),
+    })
+    .map(({ sequence, ...changes }) => heartbeat(sequence, changes));
+  const anybody = fc.constantFrom(a, b, self, asPeerId('stranger'));
+  const suspicion = fc.record({ peer: anybody, startedAtMs: fc.constantFrom(1, 2), incarnation: fc.nat(3) });
+  const nonce = fc.nat(20);
+  const anyMessage: fc.Arbitrary<HealthMessage> = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc
+        .tuple(peer, anyHeartbeat, fc.array(suspicion, { maxLength: 2 }))
+        .map(([who, said, suspicions]) =>
+          saying({ told: [{ kind: 'heartbeat', peer: who, heartbeat: said }], suspicions }),
+        ),
+    },
+    fc.constant<HealthMessage>({ kind: 'goodbye', reason: '' }),
+    fc.record({ kind: fc.constant('probe' as const), nonce, sentMs: fc.nat() }),
+    fc.record({ kind: fc.constant('ack' as const), nonce, about: fc.option(anybody), sentMs: fc.nat() }),
+    suspicion.chain((about) => nonce.map((number): HealthMessage => ({ kind: 'ask', nonce: number, ...about }))),
     fc.record({
-      kind: fc.constant('heartbeat' as const),
-      peer,
-      heartbeat: fc
-        .record({
-          sequence: fc.nat(40),
-          startedAtMs: fc.constantFrom(1, 2),
-          mesh: fc.constantFrom('m', 'm', 'm', 'x'),
-          state: fc.constantFrom('joining' as const, 'alive' as const, 'alive' as const, 'draining' as const),
-        })
-        .map(({ sequence, ...changes }) => heartbeat(sequence, changes)),
+      kind: fc.constant('digest' as const),
+      sentMs: fc.nat(),
+      isReply: fc.boolean(),
+      entries: fc.array(fc.record({ peer: anybody, startedAtMs: fc.constantFrom(1, 2), sequence: fc.nat(40) }), {
+        maxLength: 3,
+      }),
     }),
+  );
+  const anyEvent: fc.Arbitrary<MembershipEvent> = fc.oneof(
+    fc.record({ kind: fc.constantFrom('connected' as const, 'disconnected' as const, 'heard' as const), peer }),
+    fc.record({ kind: fc.constant('message' as const), peer, message: anyMessage }),
     fc.record({ kind: fc.constant('violation' as const), peer, penalty: fc.nat(80), detail: fc.constant('') }),
-    fc.constantFrom<MembershipEvent>(tick, tick, { kind: 'announce' }),
+    fc.constantFrom<MembershipEvent>(tick, tick, { kind: 'local', changes: { state: 'draining' } }),
   );
   const history = fc.array(fc.tuple(fc.nat(2_000), anyEvent), { maxLength: 80 });
 
   it('tells of every peer: up (lost up)* [lost] down, whatever happens, and in step with the list', () => {
     fc.assert(
       fc.property(history, (events) => {
-        let state = beginMembership(settings, 0);
+        let state = begin();
         let nowMs = 0;
         const told = new Map<PeerId, string>();
         for (const [pauseMs, event] of events) {
@@ -364,7 +442,7 @@ describe('core/membership', () => {
   it('gives up every member that falls silent, within 11 s', () => {
     fc.assert(
       fc.property(history, fc.integer({ min: 50, max: 3_000 }), (events, tickMs) => {
-        let state = beginMembership(settings, 0);
+        let state = begin();
         let nowMs = 0;
         for (const [pauseMs, event] of events) {
           nowMs += pauseMs;

@@ -7,6 +7,8 @@ import { viewOf } from '../../../../src/core/membership/view.ts';
 
 const heartbeat: Heartbeat = {
   sequence: 1,
+  profileSequence: 1,
+  incarnation: 1,
   mesh: 'm',
   name: 'board',
   version: '1.2.0',
@@ -23,12 +25,15 @@ const heartbeat: Heartbeat = {
 
 /** The view of `self` that sees `others`, all alive. */
 function view(self: string, others: readonly string[], changes: Partial<Heartbeat> = {}) {
-  let state = beginMembership({ ...MEMBERSHIP_DEFAULTS, mesh: 'm', version: '1.2.0' }, 0);
+  const local = { ...heartbeat, ...changes };
+  const beat = { kind: 'beat', isWatching: true, sentMs: 0, echo: null, suspicions: [] } as const;
+  let state = beginMembership({ ...MEMBERSHIP_DEFAULTS, mesh: 'm', version: '1.2.0' }, asPeerId(self), local, 0);
   for (const peer of others.map(asPeerId)) {
     [state] = stepMembership(state, { kind: 'connected', peer }, 0);
-    [state] = stepMembership(state, { kind: 'heartbeat', peer, heartbeat: { ...heartbeat, ...changes } }, 0);
+    const told = [{ kind: 'heartbeat', peer, heartbeat: local } as const];
+    [state] = stepMembership(state, { kind: 'message', peer, message: { ...beat, told } }, 0);
   }
-  return viewOf(state.members.values(), { peer: asPeerId(self), heartbeat: { ...heartbeat, ...changes } });
+  return viewOf(state.members.values(), { peer: asPeerId(self), heartbeat: local });
 }
 
 describe('core/membership/view', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { concurrencyOf, NO_LOAD, observeLoad } from '../../../../src/core/schedule/load.ts';
+import { concurrencyOf, NO_LOAD, observeLoad, observeMean, toldLoad } from '../../../../src/core/schedule/load.ts';
 
 describe('core/schedule/load', () => {
   it('rises at once and falls by half every two seconds', () => {
@@ -18,6 +18,27 @@ describe('core/schedule/load', () => {
       if (turn > 0) seen.add(concurrencyOf(load));
     }
     assert.deepEqual([...seen], [8]);
+  });
+
+  it('counts requests one after the other as one, however many peers they come in at', () => {
+    const peers = Array.from({ length: 8 }, () => ({ requests: 0, atMs: 0 }));
+    const told = peers.map(() => 0);
+    let load = NO_LOAD;
+    for (let nowMs = 50; nowMs < 30_000; nowMs += 50) {
+      // One request after the other, of 400 ms each; a peer looks twice a second, and each at another moment.
+      for (const [index, mean] of peers.entries()) {
+        if (nowMs % 500 !== index * 50) continue;
+        peers[index] = observeMean(mean, Math.floor(nowMs / 400) % peers.length === index ? 1 : 0, nowMs);
+        told[index] = toldLoad(peers[index]);
+      }
+      load = observeLoad(
+        load,
+        told.reduce((sum, requests) => sum + requests, 0),
+        nowMs,
+      );
+      assert.equal(concurrencyOf(load), 1, `at ${nowMs} ms`);
+    }
+    assert.ok(load.requests > 0.5);
   });
 
   const steps: readonly (readonly [requests: number, concurrency: number])[] = [

@@ -1,0 +1,125 @@
+/**
+ * Clients that know the addresses of all boards and nothing of what is wrong with them. A request has one id; when no answer
+ * has come for a while, or a board refuses or cannot be reached, the same request goes to another board as well. All
+ * answers to it are kept.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { uniformIntegers } from '../../models/zoo/random.ts';
+import { MeshError, toMeshError } from '../../src/core/errors.ts';
+import type { RequestId } from '../../src/core/ids.ts';
+import type { Tensor } from '../../src/core/tensor/tensor.ts';
+import { ask } from '../ask.ts';
+import type { Board } from '../emulation/board.ts';
+import type { BenchModel } from '../model.ts';
+
+export interface Answer {
+  readonly atMs: number;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+}
+
+/** One request, from the client's side; times of the monotonic clock. */
+export interface Call {
+  readonly id: RequestId;
+  /** Which of the inputs. */
+  readonly input: number;
+  readonly startMs: number;
+  /** In the order in which they came; the first is the one that counts. */
+  readonly answers: readonly Answer[];
+  /** What boards said that did not answer. */
+  readonly refusals: readonly string[];
+  /** Boards that were asked. */
+  readonly tries: number;
+}
+
+export interface ClientOptions {
+  readonly boards: () => readonly Board[];
+  readonly model: BenchModel;
+  readonly inputs: readonly ReadonlyMap<string, Tensor>[];
+  readonly parallelism: number;
+  readonly seed: number;
+}
+
+/** A client that has waited so long asks another board, too. */
+export const PATIENCE_MS = 1_000;
+/** Without an answer for so long a request is lost. */
+export const GIVE_UP_MS = 30_000;
+const PAUSE_AFTER_REFUSAL_MS = 50;
+
+export class Clients {
+  readonly #options: ClientOptions;
+  readonly #choose: (limit: number) => number;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#choose = uniformIntegers(options.seed);
+  }
+
+  /** Resolves when the request is answered, or lost, and no board is still asked. */
+  async call(signal: AbortSignal): Promise<Call> {
+    const { inputs, model, parallelism } = this.#options;
+    const id = randomBytes(16).toString('hex') as RequestId;
+    const input = this.#choose(inputs.length);
+    const startMs = performance.now();
+    const giveUp = AbortSignal.any([signal, AbortSignal.timeout(GIVE_UP_MS)]);
+    const answers: Answer[] = [];
+    const isAnswered = (): boolean => answers.length > 0;
+    const refusals: string[] = [];
+    const asked: Promise<void>[] = [];
+    const first = Promise.withResolvers<undefined>();
+    const tryBoard = async (board: Board): Promise<void> => {
+      try {
+        const options = { parallelism, requestId: id, signal: giveUp };
+        const { outputs } = await ask(board, { ...model, inputs: inputs[input]! }, options);
+        answers.push({ atMs: performance.now(), outputs });
+        first.resolve(undefined);
+      } catch (error) {
+        const { code, message } = error instanceof MeshError ? error : toMeshError(error, 'UNAVAILABLE');
+        refusals.push(`${board.name}: ${code}: ${message}`);
+      }
+    };
+    let last: Board | undefined;
+    while (!isAnswered() && !giveUp.aborted) {
+      const others = this.#options.boards().filter((board) => board !== last);
+      const board = others[this.#choose(others.length)]!;
+      last = board;
+      const attempt = tryBoard(board);
+      asked.push(attempt);
+      const patience = new AbortController();
+      const waiting = setTimeout(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => undefined);
+      await Promise.race([first.promise, attempt, waiting]);
+      patience.abort();
+      if (!isAnswered()) await setTimeout(PAUSE_AFTER_REFUSAL_MS);
+    }
+    // A late answer must be the same. Boards that are frozen or cut off for good would keep the call for too long.
+    await Promise.race([Promise.all(asked), setTimeout(GIVE_UP_MS, undefined, { ref: false })]);
+    return { id, input, startMs, answers, refusals, tries: asked.length };
+  }
+
+  /** Requests at even intervals, whatever becomes of those before. */
+  async keepAsking(perSecond: number, forMs: number, signal: AbortSignal): Promise<readonly Call[]> {
+    const startMs = performance.now();
+    const calls: Promise<Call>[] = [];
+    for (let dueMs = startMs; dueMs < startMs + forMs && !signal.aborted; dueMs += 1_000 / perSecond) {
+      const waitMs = dueMs - performance.now();
+      if (waitMs > 0) await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
+      calls.push(this.call(signal));
+    }
+    return Promise.all(calls);
+  }
+
+  /** Requests a second that so many clients get answered, each asking again when it has its answer. */
+  async capacity(clients: number, forMs: number, signal: AbortSignal): Promise<number> {
+    const startMs = performance.now();
+    let answered = 0;
+    const client = async (): Promise<void> => {
+      while (performance.now() < startMs + forMs) {
+        signal.throwIfAborted();
+        const { answers } = await this.call(signal);
+        if (answers.length > 0) answered += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: clients }, client));
+    return (answered * 1_000) / (performance.now() - startMs);
+  }
+}

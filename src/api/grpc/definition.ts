@@ -1,0 +1,21 @@
+/** The service as grpc-js wants it, from the generated description of `protocols/inference/inference.proto`. */
+import { fromBinary, toBinary, type DescMethod, type Message } from '@bufbuild/protobuf';
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { GRPCInferenceService } from '../../../protocols/inference/inference_pb.js';
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const methodDefinition = ({ name, input, output, methodKind }: DescMethod): MethodDefinition<Message, Message> => ({
+  path: `/${GRPCInferenceService.typeName}/${name}`,
+  requestStream: methodKind === 'client_streaming' || methodKind === 'bidi_streaming',
+  responseStream: methodKind === 'server_streaming' || methodKind === 'bidi_streaming',
+  requestSerialize: (message) => asBuffer(toBinary(input, message)),
+  requestDeserialize: (bytes) => fromBinary(input, bytes),
+  responseSerialize: (message) => asBuffer(toBinary(output, message)),
+  responseDeserialize: (bytes) => fromBinary(output, bytes),
+});
+
+/** By the names of methods as the generated code has them, `modelInfer` say. */
+export const SERVICE: ServiceDefinition = Object.fromEntries(
+  GRPCInferenceService.methods.map((method) => [method.localName, methodDefinition(method)]),
+);
