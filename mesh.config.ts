@@ -16,7 +16,13 @@ export default defineConfig({
   // Identity and models. Default: ~/.tilemesh/NAME, so peers of different names can share a machine.
   // data: '/var/lib/tilemesh',
 
-  // The HTTP API answers this machine only; '0.0.0.0' opens it to the network. Nobody is asked for a password.
+  // Who may join: 'secret' (invited with "tilemesh invite"), 'pinned' (invited, and approved by identity with "tilemesh peer
+  // trust") or 'open' (whoever is on the network, for a lab bench). Peers that are set up by a program can share a secret
+  // of 16 characters or more instead of invitations: { secret: '...' }, or TILEMESH_MESH_SECRET.
+  // membership: { level: 'secret' },
+
+  // The HTTP API answers this machine only; '0.0.0.0' opens it to programs of the network that show the token, which
+  // "tilemesh token" prints.
   // api: { host: '127.0.0.1', port: 8470, grpcPort: 'off' },
 
   // Where other peers connect. Port 0 takes any free one, which multicast makes known; give a fixed one where you list

@@ -1,4 +1,5 @@
 /** The boards of the demonstration: peers as processes of their own, each in a data folder of its own, without addresses. */
+import { randomBytes } from 'node:crypto';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,6 +42,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 export class Boards {
   readonly #folder: string;
   readonly #mesh: string;
+  readonly #secret = randomBytes(32).toString('hex');
   readonly #started: ChildProcess[] = [];
   boards: Board[] = [];
 
@@ -49,7 +51,7 @@ export class Boards {
     this.#mesh = mesh;
   }
 
-  /** Starts boards that know nothing but the name of their mesh. */
+  /** Starts boards that know nothing but the name and the secret of their mesh. */
   static async start(count: number): Promise<Boards> {
     const folder = await mkdtemp(join(tmpdir(), 'tilemesh-demo-'));
     const group = new Boards(folder, `demo-${process.pid}`);
@@ -70,6 +72,8 @@ export class Boards {
       // A board has its own cores; these share one machine, so each computes with one thread.
       env: {
         ...process.env,
+        // As if each had been invited.
+        TILEMESH_MESH_SECRET: this.#secret,
         TILEMESH_KERNEL_THREADS: '1',
         TILEMESH_LOG_LEVEL: process.env.TILEMESH_LOG_LEVEL ?? 'error',
       },

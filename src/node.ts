@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import type { ServiceFactoryMap } from 'libp2p';
 import { Registry } from 'prom-client';
 import { openKernel } from '../kernels/open.ts';
@@ -16,12 +17,15 @@ import { inspect, type InspectService } from '../protocols/inspect/service.ts';
 import { health, type HealthService } from '../protocols/health/service.ts';
 import { pieces, type PiecesService } from '../protocols/pieces/service.ts';
 import { plan, type PlanService } from '../protocols/plan/service.ts';
+import { trust as charters, type TrustService } from '../protocols/trust/service.ts';
 import { API_LIMITS } from './api/limits.ts';
 import type { MeshEvent } from './api/insight.ts';
 import type { PeerPort } from './api/port.ts';
 import { startApi } from './api/server.ts';
+import { loadApiToken } from './api/token.ts';
 import type { ResolvedConfig } from './config/load.ts';
-import { asPeerId } from './core/ids.ts';
+import type { MeshError } from './core/errors.ts';
+import { asPeerId, type PeerId } from './core/ids.ts';
 import type { MemberState } from './core/membership/member.ts';
 import { Directory } from './mesh/directory.ts';
 import { drain, QUIET_MS } from './mesh/drain.ts';
@@ -40,6 +44,9 @@ import { observeMean, toldLoad } from './core/schedule/load.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
 import { RoundTripHistory } from './mesh/round-trip-history.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
+import { CharterGossip } from './mesh/trust/charter-gossip.ts';
+import { openTrust } from './mesh/trust/open-trust.ts';
+import type { Invitation } from './mesh/trust/trust.ts';
 import { SpeedGauge } from './speed-gauge.ts';
 import { libp2pMetrics } from './observability/libp2p-metrics.ts';
 import { Journal } from './observability/journal.ts';
@@ -52,6 +59,8 @@ import { createPeerPort } from './peer-port.ts';
 export interface Peer extends PeerPort {
   /** `http://127.0.0.1:8470` */
   readonly apiUrl: string;
+  /** Where it began a mesh just now: how another board joins. */
+  readonly invitation: Invitation | null;
   /**
    * Takes nothing new and finishes what is in hand, until the deadline of the configuration. Resolves to whether all was
    * finished. Call `stop` afterwards.
@@ -73,10 +82,13 @@ interface Services extends Record<string, unknown> {
   readonly answers: AnswersService;
   readonly health: HealthService;
   readonly inspect: InspectService;
+  readonly charters: TrustService;
 }
 
 /** Programs kept for later requests; sessions of plans that are not made again would pile up otherwise. */
 const MAX_SHELF_BYTES = 256 * 2 ** 20;
+/** A frame that cannot be read: ten within a minute or so, and the peer is banned. */
+const VIOLATION_PENALTY = 10;
 /** The part of the memory that inputs of requests may take while they run or wait. */
 const INPUT_SHARE = 8;
 /** How often what this peer says of itself is brought up to date. */
@@ -110,6 +122,7 @@ function protocolServices({ dataPlane }: ResolvedConfig, logger: Logger): Servic
     answers: answers({ usesLanes }),
     health: health(),
     inspect: inspect(),
+    charters: charters(),
   };
 }
 
@@ -162,6 +175,10 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   const lock = await lockFolder(config.data);
   undo.add(() => lock.release());
   const privateKey = await loadIdentity(config.data);
+  const trust = await openTrust(asPeerId(peerIdFromPrivateKey(privateKey).toString()), config, logger);
+  undo.add(() => trust.close());
+  const invitation = trust.hasBegun && !trust.isConfigured ? trust.invite() : null;
+  const { mesh } = trust;
   const store = await ModelStore.open(config.data, (error) => logger.warn({ code: error.code }, error.message));
   undo.add(() => store.close());
   const { name, lanes, threads } = config.kernel;
@@ -175,7 +192,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   const registry = new Registry();
   const host = await createHost<Services>({
     privateKey,
-    mesh: config.mesh,
+    trust,
     listen: config.listen,
     discovery: config.discovery,
     logger,
@@ -188,7 +205,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     health: services.health,
     logger: logger.child({ actor: 'membership' }),
     local: {
-      mesh: config.mesh,
+      mesh,
       name: config.name,
       version,
       state: 'joining',
@@ -219,6 +236,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     store,
     fetcher,
     announcements: () => directory.announcements(),
+    diskBudgetBytes: config.models.diskBudgetBytes,
     onChange: announce,
   });
   services.blobs.provide(blobProvider(store));
@@ -250,7 +268,20 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   for (const service of [services.election, services.plan, services.answers])
     service.onMessage((from) => membership.heard(from));
   services.pieces.onPiece((from) => membership.heard(from));
+  const violated = (peer: PeerId, { message }: MeshError): void =>
+    membership.penalise(peer, VIOLATION_PENALTY, message);
+  for (const service of [services.election, services.plan, services.pieces, services.blobs, services.charters]) {
+    service.onViolation(violated);
+  }
   membership.start();
+  const gossip = new CharterGossip({
+    trust,
+    channel: services.charters,
+    host,
+    onForgery: (peer, error) => membership.penalise(peer, 20, error.message),
+  });
+  gossip.start();
+  undo.add(() => gossip.stop());
   await startHost(host, config);
   undo.add(() => host.stop());
   undo.add(() => membership.stop());
@@ -271,7 +302,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   undo.add(() => replicator.stop());
 
   const id = asPeerId(host.peerId.toString());
-  const self = { id, name: config.name, mesh: config.mesh, version, kernel: kernel.name };
+  const self = { id, name: config.name, mesh, version, kernel: kernel.name };
   undo.add(journalEvents(events, { membership, records: actors.records, nameOf: (peer) => directory.nameOf(peer) }));
   const roundTrips = new RoundTripHistory();
   const inspector = new Inspector({
@@ -305,11 +336,13 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     defaultDeadlineMs: config.requests.defaultDeadlineMs,
     isBusy: () => actors.load > 0 || actors.entry.load > 0 || actors.coordinator.load > 0,
     onModelsChanged: announce,
+    trust,
   });
   const { grpcPort } = config.api;
   const api = await startApi(port, {
     host: config.api.host,
     port: config.api.port,
+    token: await loadApiToken(config.data, config.api.token),
     ...(grpcPort === 'off' ? {} : { grpcPort }),
     registry,
     temporaryFolder: join(config.data, 'uploads'),
@@ -349,6 +382,7 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
   return {
     ...port,
     apiUrl: api.url,
+    invitation,
     drain: leave,
     ...(api.grpcPort === undefined ? {} : { grpcPort: api.grpcPort }),
     stop: () => undo.run(),

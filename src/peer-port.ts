@@ -10,6 +10,7 @@ import type {
   PeerPort,
   RemovedModel,
 } from './api/port.ts';
+import type { MembershipPort } from './api/membership-port.ts';
 import type { ProgressListener } from './api/port.ts';
 import { MeshError } from './core/errors.ts';
 import type { RequestId } from './core/ids.ts';
@@ -22,6 +23,7 @@ import type { ModelStore, StoredModel } from './mesh/model-store/model-store.ts'
 export interface PeerPortParts {
   readonly self: PeerPort['self'];
   readonly membership: Membership;
+  readonly trust: MembershipPort;
   readonly store: ModelStore;
   readonly library: ModelLibrary;
   readonly replicator: Replicator;
@@ -58,6 +60,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
   return {
     self,
     insight: parts.insight,
+    membership: parts.trust,
     ready: () => membership.stateOf(self.id) === 'alive',
     members: () =>
       membership.members().map(({ peer, heartbeat, rttMs, silentMs, ...status }): MemberView => ({

@@ -1,4 +1,5 @@
 /** One peer: an ordinary `tilemesh up` in a process of its own, wherever a prefix puts it. */
+import { randomBytes } from 'node:crypto';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { open, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,6 +32,9 @@ export interface Board {
   stop(): Promise<void>;
 }
 
+/** Of the APIs of all boards, which listen on addresses of their own; requests of this process carry it. */
+const benchToken = (): string => (process.env.TILEMESH_API_TOKEN ??= randomBytes(24).toString('hex'));
+
 const LAUNCHER = fileURLToPath(new URL('../../bin/tilemesh.js', import.meta.url));
 const READY_TIMEOUT_MS = 180_000;
 const EXIT_TIMEOUT_MS = 15_000;
@@ -49,6 +53,8 @@ export async function startBoard(options: BoardOptions, signal: AbortSignal): Pr
     cwd: dataFolder,
     env: {
       ...process.env,
+      TILEMESH_MESH_SECRET: `the secret of ${mesh}`,
+      TILEMESH_API_TOKEN: benchToken(),
       TILEMESH_KERNEL_THREADS: '1',
       TILEMESH_KERNEL_MACS_PER_SECOND: String(Math.round(options.macsPerSecond)),
       TILEMESH_MEMORY_BYTES: String(options.memoryBudgetBytes),

@@ -7,6 +7,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { pieces, type PiecesService } from '../../protocols/pieces/service.ts';
 import { asPeerId, type RequestId } from '../../src/core/ids.ts';
 import { createHost, startHost } from '../../src/mesh/host.ts';
+import { openMesh } from '../../test/support/open-mesh.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 
 export const TRANSPORTS = ['tcp', 'stream', 'pieces'] as const;
@@ -70,7 +71,7 @@ export async function openSource(transport: Transport, address: string): Promise
 async function openHost() {
   const options = {
     privateKey: await generateKeyPair('Ed25519'),
-    mesh: 'bench',
+    trust: await openMesh('bench'),
     listen: { port: 0, addresses: [LOOPBACK] },
     discovery: { mdns: false, bootstrap: [] },
     logger: createLogger('error'),

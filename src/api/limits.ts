@@ -1,5 +1,7 @@
 /** What one peer lets its HTTP clients cost it. */
-export interface ApiLimits {
+import type { RateLimits } from './guard.ts';
+
+export interface ApiLimits extends RateLimits {
   /** Largest body of one inference request. */
   readonly bodyBytes: number;
   /** Largest JSON document: parsing it blocks the peer for about 10 ms per MiB. */
@@ -27,4 +29,7 @@ export const API_LIMITS: ApiLimits = Object.freeze({
   uploadIdleMs: 30_000,
   requestMs: 15 * 60_000,
   closeMs: 2_000,
+  requestsPerSecond: 500,
+  requestBurst: 1_000,
+  requestsInFlight: 128,
 });

@@ -8,6 +8,7 @@ import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
 import type { Tensor } from '../core/tensor/tensor.ts';
 import type { Insight } from './insight.ts';
+import type { MembershipPort } from './membership-port.ts';
 import type { TaskKind, TaskSpec } from '../../models/tasks/task.ts';
 
 export type WeightOrigin = 'trained' | 'seeded' | 'imported';
@@ -112,6 +113,7 @@ export interface RemovedModel {
 
 /** What can be asked of a running peer. */
 export interface PeerPort {
+  readonly membership: MembershipPort;
   readonly self: {
     readonly id: PeerId;
     readonly name: string;

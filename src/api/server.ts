@@ -5,7 +5,7 @@ import { MeshError } from '../core/errors.ts';
 import { acceptBodies } from './body.ts';
 import { sendError, toApiError } from './error-reply.ts';
 import { startGrpc, type GrpcServer } from './grpc/server.ts';
-import { guardOrigin } from './guard.ts';
+import { guardOrigin, guardRate, guardToken } from './guard.ts';
 import type { ApiLimits } from './limits.ts';
 import { registerMetrics } from './metrics.ts';
 import { Repository } from './open-inference/repository.ts';
@@ -16,6 +16,7 @@ import { classifyRoutes } from './routes/classify.ts';
 import type { RouteContext } from './routes/context.ts';
 import { importRoutes } from './routes/import.ts';
 import { insightRoutes } from './routes/insight.ts';
+import { membershipRoutes } from './routes/membership.ts';
 import { meshRoutes } from './routes/mesh.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { modelRoutes } from './routes/models.ts';
@@ -34,6 +35,8 @@ export interface ApiOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Asked for from other machines, and for what changes who is a member. */
+  readonly token: string;
   /** Port of the gRPC form of the Open Inference Protocol, at the same host; 0: any free one. Absent: none. */
   readonly grpcPort?: number;
   /** Where the metrics of this peer are kept; those of the API are added. */
@@ -126,8 +129,8 @@ function contextOf(peer: PeerPort, options: ApiOptions, closing: AbortSignal): R
 }
 
 async function startGrpcIfWanted(context: RouteContext, options: ApiOptions): Promise<GrpcServer | undefined> {
-  const { host, grpcPort } = options;
-  return grpcPort === undefined ? undefined : startGrpc(context.inference, { ...context, host, port: grpcPort });
+  const { host, grpcPort, token } = options;
+  return grpcPort === undefined ? undefined : startGrpc(context.inference, { ...context, host, token, port: grpcPort });
 }
 
 /** The server without a socket. */
@@ -140,6 +143,8 @@ function buildApi(context: RouteContext, options: ApiOptions): FastifyInstance {
   });
   traceRequests(app);
   guardOrigin(app, options.host);
+  guardRate(app, options.limits);
+  guardToken(app, options.host, options.token);
   app.setErrorHandler((error, _request, reply) => {
     const failure = toApiError(error);
     options.onError(failure);
@@ -154,7 +159,7 @@ function buildApi(context: RouteContext, options: ApiOptions): FastifyInstance {
     for (const routes of BODY_ROUTES) scope.register((inner) => routes(inner, context));
     done();
   });
-  for (const routes of [meshRoutes, importRoutes, metricsRoutes, insightRoutes, modelRoutes]) {
+  for (const routes of [meshRoutes, importRoutes, metricsRoutes, insightRoutes, modelRoutes, membershipRoutes]) {
     app.register((scope) => routes(scope, context));
   }
   return app;

@@ -5,6 +5,7 @@ import { isErrorCode, MeshError } from '../core/errors.ts';
 import type { ProgressListener } from '../api/port.ts';
 import type { PeerId } from '../core/ids.ts';
 import { UnreachableError, UsageError } from './exit.ts';
+import { tokenFor } from './token.ts';
 
 const NDJSON = 'application/x-ndjson';
 /**
@@ -72,6 +73,22 @@ export async function* getLines(
   }
 }
 
+/** @throws UnreachableError, and MeshError with the code and words of the peer. */
+export async function postJson(
+  urls: readonly URL[],
+  path: string,
+  body: object,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const request: ApiRequest = {
+    path,
+    body: new TextEncoder().encode(JSON.stringify(body)),
+    headers: { 'content-type': 'application/json' },
+    signal: AbortSignal.any([signal, AbortSignal.timeout(QUERY_MS)]),
+  };
+  return (await firstAnswer(urls, request, 'POST')).json();
+}
+
 export function postBytes(urls: readonly URL[], request: ApiRequest): Promise<Response> {
   return firstAnswer(urls, request, 'POST');
 }
@@ -112,12 +129,13 @@ async function ask(base: URL, request: ApiRequest, method: string): Promise<Resp
   for (const [name, value] of Object.entries(request.query ?? {})) {
     if (value !== undefined) url.searchParams.set(name, value);
   }
+  const token = await tokenFor(base);
   let response: Response;
   try {
     response = await fetch(url, {
       method,
       signal: request.signal,
-      ...(request.headers === undefined ? {} : { headers: request.headers }),
+      headers: { ...request.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
       ...(request.body === undefined
         ? {}
         : { body: request.body as NonNullable<RequestInit['body']>, duplex: 'half' as const, ...SENT_ONCE }),

@@ -12,6 +12,7 @@ import {
   addTop,
   addUp,
 } from './declare/mesh.ts';
+import { addMembership } from './declare/membership.ts';
 import { addPlan, addSimulate, addVerify } from './declare/paper.ts';
 import { addCompletion, addConfig } from './declare/settings.ts';
 import { addImport, addModels, addPull, addRemove, addRequests, addRun, addTrace } from './declare/work.ts';
@@ -40,6 +41,7 @@ export function createProgram(terminal: Terminal, version: string, startPeer: St
   addStatus(program, terminal);
   addPeers(program, terminal);
   addPeer(program, terminal);
+  addMembership(program, terminal);
   addTop(program, terminal);
   addDoctor(program, terminal);
   addRequests(program, terminal);

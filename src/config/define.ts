@@ -7,10 +7,23 @@ export interface MeshConfig {
   readonly mesh: string;
   /** Folder of this peer's identity and models. Each peer needs its own. */
   readonly data: string;
-  /** Where the HTTP API listens. */
+  readonly membership: {
+    /**
+     * Who may join. `open`: whoever names the same mesh. `secret`: who was invited, and so holds the mesh's key. `pinned`:
+     * who was invited and approved by identity.
+     */
+    readonly level: 'open' | 'secret' | 'pinned';
+    /** In place of invitations: the same text, 16 characters or more, for all peers of the mesh; empty: none. */
+    readonly secret: string;
+    /** Begin a mesh even where there is one to join. */
+    readonly begin: boolean;
+  };
   readonly api: {
+    /** Where the HTTP API listens. From other machines it takes requests with the token only. */
     readonly host: string;
     readonly port: number;
+    /** 16 characters or more; empty: one is made and kept in the data folder, see `tilemesh token`. */
+    readonly token: string;
     /** Port of the Open Inference Protocol over gRPC, at the same host; 0: any free one. */
     readonly grpcPort: number | 'off';
   };

@@ -14,8 +14,15 @@ const oneOf = <const Options extends readonly string[]>(options: Options) =>
 const section = <const Entries extends v.ObjectEntries>(entries: Entries) =>
   v.strictObject(entries, ({ received, expected }) => (expected === 'never' ? received : 'must be an object'));
 
+/** Said instead of the value. */
+const HIDDEN = 'must have at least 16 characters';
+
 const bytes = integer(2 ** 20, Number.MAX_SAFE_INTEGER);
 const port = integer(0, 65_535);
+const secret = v.pipe(
+  v.string('must be text'),
+  v.check((value) => value === '' || value.length >= 16, HIDDEN),
+);
 const portOrOff = v.custom<number | 'off'>(
   (input) => input === 'off' || v.is(port, input),
   'must be "off" or a port from 0 to 65535',
@@ -28,10 +35,18 @@ const ENTRIES = {
   ),
   mesh: v.optional(matching(/^[a-z0-9][a-z0-9-]{0,31}$/, 'must be 1 to 32 lower-case letters, digits or hyphens')),
   data: v.optional(text('must be the path of a folder')),
+  membership: v.optional(
+    section({
+      level: v.optional(oneOf(['open', 'secret', 'pinned'])),
+      secret: v.optional(secret),
+      begin: v.optional(v.boolean('must be true or false')),
+    }),
+  ),
   api: v.optional(
     section({
       host: v.optional(text('must be a host name or an address')),
       port: v.optional(port),
+      token: v.optional(secret),
       grpcPort: v.optional(portOrOff),
     }),
   ),
@@ -97,6 +112,7 @@ function describe(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? '';
   const isUnknown = issue.type === 'strict_object' && issue.expected === 'never';
   if (isUnknown) return `${path} is no setting: ${suggestion(path)}`;
+  if (issue.message === HIDDEN) return `${path} ${issue.message}`;
   return `${path === '' ? 'the configuration' : path} ${issue.message}, not ${issue.received}`;
 }
 

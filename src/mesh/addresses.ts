@@ -6,7 +6,7 @@ import { MeshError } from '../core/errors.ts';
 import type { PeerId } from '../core/ids.ts';
 
 /** Announced addresses of one peer that are kept. */
-const MAX_ADDRESSES = 16;
+export const MAX_ADDRESSES = 16;
 
 /** `10.0.0.7:4001`, `board-7:4001` or a multiaddress. @throws MeshError INVALID_CONFIG. */
 export function parseAddress(text: string): Multiaddr {

@@ -8,11 +8,13 @@ import type { ModelId, PeerId } from '../core/ids.ts';
 import {
   beginCourse,
   completedTiles,
+  holdingUp,
   nextTickMs,
   stepCourse,
   type Course,
   type CourseEvent,
   type Reason,
+  type Turn,
 } from '../core/plan/course.ts';
 import { Assignment } from './assignment.ts';
 import type { AttemptId } from './attempt-id.ts';
@@ -53,13 +55,19 @@ export interface Stage {
 export class AttemptFailure extends Error {
   /** To be left out of the next attempt. */
   readonly without: readonly PeerId[];
+  /** Who said so of others; undefined where this peer has seen it itself. */
+  readonly accuser: PeerId | undefined;
+  /** Whether those left out said nothing, or nothing but that they were at work. */
+  readonly isSilence: boolean;
   /** Whether the same peers may carry it out a little later. */
   readonly isBusy: boolean;
 
-  constructor(message: string, without: readonly PeerId[], isBusy: boolean) {
+  constructor(message: string, { without, accuser, reason }: Extract<Turn, { readonly kind: 'replan' }>) {
     super(message);
     this.without = without;
-    this.isBusy = isBusy;
+    this.accuser = accuser;
+    this.isSilence = reason === 'fell silent';
+    this.isBusy = reason === 'is busy';
   }
 }
 
@@ -128,6 +136,13 @@ export class Attempt {
     } finally {
       this.#stopTimer();
     }
+  }
+
+  /** Whom all others wait for. */
+  get holdingUp(): readonly PeerId[] {
+    const { phase, unready } = this.#course;
+    if (unready.size > 0) return [...unready];
+    return phase === 'running' ? holdingUp(this.#course) : [];
   }
 
   /** Has the participants drop what belongs to this attempt. */
@@ -212,7 +227,7 @@ export class Attempt {
         break;
       case 'replan': {
         const names = turn.without.map((peer) => members.nameOf(peer)).join(', ');
-        this.#outcome.reject(new AttemptFailure(explain(turn.reason, names), turn.without, turn.reason === 'is busy'));
+        this.#outcome.reject(new AttemptFailure(explain(turn.reason, names), turn));
         break;
       }
       case 'giveUp':

@@ -24,6 +24,8 @@ export interface CoordinationParts extends AttemptParts {
 
 /** How often one term plans before it gives up; plans that only came at a busy time do not count. */
 const MAX_ATTEMPTS = 16;
+/** Less of a wait is nobody's fault. */
+const HELD_UP_MS = 10_000;
 const PLANNING: Stage = { stage: 'planning', completed: 0, total: 0 };
 
 export class Coordination {
@@ -34,6 +36,8 @@ export class Coordination {
   /** On the clock of this peer. */
   readonly #deadlineMs: number;
   readonly #excluded = new Set<PeerId>();
+  /** Who has had others left out. */
+  readonly #accusers = new Set<PeerId>();
   readonly #lost = new Set<PeerId>();
   readonly #recording: Recording;
   #attempt: Attempt | undefined;
@@ -73,7 +77,7 @@ export class Coordination {
         const { requestId, term } = this.#request;
         this.#parts.logger.info({ requestId, attempt: number }, `planning again: ${error.message}`);
         this.#recording.mark('planning again', { term, attempt: number }, { text: error.message });
-        for (const peer of error.without) this.#excluded.add(peer);
+        this.#leaveOut(error);
         if (!error.isBusy) continue;
         refusals += 1;
         await this.#pause(pauseAfterRefusal(requestId, refusals));
@@ -83,6 +87,21 @@ export class Coordination {
       'UNAVAILABLE',
       `no plan of ${MAX_ATTEMPTS} could be carried out: check the health of the peers`,
     );
+  }
+
+  #leaveOut({ without, accuser, isSilence }: AttemptFailure): void {
+    const { members } = this.#parts;
+    for (const peer of without) {
+      this.#excluded.add(peer);
+      if (isSilence) members.noteFault?.(peer);
+    }
+    if (accuser === undefined || accuser === members.self) return;
+    // Once it may be right. Who says it again of others is the one they have in common.
+    if (this.#accusers.has(accuser)) {
+      this.#excluded.add(accuser);
+      members.noteFault?.(accuser);
+    }
+    this.#accusers.add(accuser);
   }
 
   /** @throws MeshError when the request ends meanwhile. */
@@ -127,6 +146,10 @@ export class Coordination {
       logger.debug({ requestId, attempt: number, ...spent }, 'answered');
       return { attempts: number, lostPeers: [...this.#lost], tiles };
     } catch (error) {
+      // Whoever wanted the answer has waited long, for nobody but them.
+      if (this.#signal.aborted && clock.now() - plannedMs >= HELD_UP_MS) {
+        for (const peer of attempt.holdingUp) this.#parts.members.noteFault?.(peer);
+      }
       await attempt.abort(error instanceof Error ? error.message : 'failed', this.#lost);
       throw error;
     } finally {
@@ -138,7 +161,8 @@ export class Coordination {
   async #plan(isCold: boolean): Promise<{ readonly encoded: EncodedPlan; readonly prepared: PreparedPlan }> {
     const { members, preparation, concurrency } = this.#parts;
     const { self: coordinator } = members;
-    const peers = members.available().filter(({ peer }) => peer === coordinator || !this.#excluded.has(peer));
+    const isWanted = (peer: PeerId): boolean => !this.#excluded.has(peer) && members.isBenched?.(peer) !== true;
+    const peers = members.available().filter(({ peer }) => peer === coordinator || isWanted(peer));
     if (!peers.some(({ peer }) => peer === coordinator)) {
       throw new MeshError('UNAVAILABLE', 'this peer is about to stop: another one may coordinate');
     }

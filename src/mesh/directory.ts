@@ -1,12 +1,17 @@
 /** The membership as the actors of a request see it: whom to give work, what they are called, when they are lost. */
 import type { ModelId, PeerId } from '../core/ids.ts';
+import { Conduct } from './conduct.ts';
 import type { ViewMember } from '../core/membership/view.ts';
 import type { Announcement } from './model-library.ts';
 import type { Membership } from './membership.ts';
 import type { MemberDirectory, MemberProfile } from './ports.ts';
 
+/** A peer that claims more than so many times what this one does is believed so much. */
+const MAX_SPEED_RATIO = 64;
+
 export class Directory implements MemberDirectory {
   readonly #membership: Membership;
+  readonly #conduct = new Conduct(() => performance.now());
 
   constructor(membership: Membership) {
     this.#membership = membership;
@@ -17,10 +22,13 @@ export class Directory implements MemberDirectory {
   }
 
   available(): readonly MemberProfile[] {
-    return this.#workers().map(({ peer, heartbeat }) => ({
+    const members = this.#workers();
+    const own = members.find(({ peer }) => peer === this.self)?.heartbeat.macsPerSecond ?? 0;
+    const fastest = own > 0 ? own * MAX_SPEED_RATIO : Infinity;
+    return members.map(({ peer, heartbeat }) => ({
       peer,
       name: heartbeat.name,
-      macsPerSecond: Math.max(1, heartbeat.macsPerSecond),
+      macsPerSecond: Math.min(fastest, Math.max(1, heartbeat.macsPerSecond)),
       memoryBudgetBytes: heartbeat.memoryBudgetBytes,
       queueDepth: heartbeat.queueDepth,
       activeRequests: heartbeat.activeRequests,
@@ -49,6 +57,14 @@ export class Directory implements MemberDirectory {
   nameOf(peer: PeerId): string {
     const member = this.#membership.members().find((status) => status.peer === peer);
     return member?.heartbeat?.name ?? peer;
+  }
+
+  noteFault(peer: PeerId): void {
+    if (peer !== this.self) this.#conduct.fault(peer);
+  }
+
+  isBenched(peer: PeerId): boolean {
+    return this.#conduct.isBenched(peer);
   }
 
   onLost(listener: (peer: PeerId) => void): () => void {

@@ -4,17 +4,19 @@
  * two is one again seconds after the cut is mended.
  * Of two peers that find each other the one with the lower id dials at once and the other gives it a second.
  */
-import type { PeerId as Libp2pPeerId, PeerInfo, TypedEventTarget, Libp2pEvents, Connection } from '@libp2p/interface';
-import type { MulticastDNSComponents } from '@libp2p/mdns';
+import type { PeerId as Libp2pPeerId, TypedEventTarget, Libp2pEvents, Connection } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import type { Multiaddr } from '@multiformats/multiaddr';
 import { asPeerId, type PeerId } from '../core/ids.ts';
 import type { Logger } from '../observability/logger.ts';
 import { destination, parseAddress, reachable } from './addresses.ts';
+import type { Announcement } from './announcement.ts';
 import { Multicast, type MulticastState } from './multicast.ts';
+import type { MeshKey } from './trust/mesh-key.ts';
 
 export interface DiscoveryInit {
-  readonly mesh: string;
+  /** Of the mesh, newest first: whom to look for by multicast. */
+  readonly keys: () => readonly MeshKey[];
   /** Whether to look for peers by multicast DNS. */
   readonly mdns: boolean;
   /** Addresses of other peers, as `host:port` or multiaddresses, for networks that drop multicast. */
@@ -22,8 +24,9 @@ export interface DiscoveryInit {
   readonly logger: Logger;
 }
 
-export interface DiscoveryComponents extends MulticastDNSComponents {
+export interface DiscoveryComponents {
   readonly peerId: Libp2pPeerId;
+  readonly addressManager: { getAddresses(): readonly Multiaddr[] };
   readonly events: TypedEventTarget<Libp2pEvents>;
   readonly connectionManager: {
     getConnections(peer?: Libp2pPeerId): Connection[];
@@ -89,9 +92,12 @@ export class Discovery {
     this.#init = init;
     this.#self = asPeerId(components.peerId.toString());
     const isAlone = (): boolean => components.connectionManager.getConnections().length === 0;
-    const onPeer = (found: PeerInfo): void => this.#sight(found);
+    const onPeer = (found: Announcement): void => this.#sight(found);
+    const addresses = (): readonly string[] =>
+      reachable(components.addressManager.getAddresses()).map((address) => address.toString());
+    const { keys, logger } = init;
     this.#multicast = init.mdns
-      ? new Multicast(components, { mesh: init.mesh, logger: init.logger, isAlone, onPeer })
+      ? new Multicast({ keys, self: { peer: this.#self, addresses }, logger, isAlone, onPeer })
       : null;
     for (const text of init.bootstrap) {
       const address = parseAddress(text);
@@ -112,9 +118,9 @@ export class Discovery {
   }
 
   /** Called by libp2p, once it listens. */
-  async afterStart(): Promise<void> {
+  afterStart(): void {
     for (const target of this.#targets.values()) this.#schedule(target, 0);
-    await this.#multicast?.start();
+    this.#multicast?.start();
   }
 
   /** Called by libp2p. */
@@ -123,6 +129,11 @@ export class Discovery {
     this.#components.events.removeEventListener('peer:connect', this.#onConnect);
     for (const target of this.#targets.values()) clearTimeout(target.timer);
     await this.#multicast?.stop();
+  }
+
+  /** The keys have changed: look for whoever holds the new ones. */
+  refresh(): void {
+    this.#multicast?.refresh();
   }
 
   /** The peer's connection was lost: connect again. */
@@ -162,10 +173,9 @@ export class Discovery {
     target.timer = undefined;
   };
 
-  #sight({ id, multiaddrs }: PeerInfo): void {
-    const peer = asPeerId(id.toString());
+  #sight({ peer, addresses: announced }: Announcement): void {
     if (peer === this.#self) return;
-    const addresses = reachable(multiaddrs);
+    const addresses = reachable(announced);
     const target = this.#targetOf(peer) ?? this.#add(peer, addresses);
     if (target === null) return;
     const isMoved = addresses.some((address) => !target.addresses.some((known) => known.equals(address)));

@@ -54,6 +54,9 @@ const WEIGHT_WITHOUT_MODEL = 0.01;
 const weightOf = ({ macsPerSecond, queueDepth, models }: MemberProfile, model: ModelId): number =>
   (Math.max(1, macsPerSecond) / (1 + queueDepth)) * (models.has(model) ? 1 : WEIGHT_WITHOUT_MODEL);
 
+/** Less is nobody's fault. */
+const FAIR_DEADLINE_MS = 5_000;
+
 export class EntryDesk {
   readonly #parts: EntryDeskParts;
   readonly #request: EntryRequest;
@@ -77,7 +80,11 @@ export class EntryDesk {
     this.#recording = records.of(requestId);
     this.#recording.arrived({ model, modelId, arrivedUnixMs: Date.now() });
     this.#feeding = new Feeding(parts, request.inputs, () => this.#moved());
-    const candidates = members.available().map((member) => ({ peer: member.peer, weight: weightOf(member, modelId) }));
+    const candidates = members.available().map((member) => ({
+      peer: member.peer,
+      // After all the others.
+      weight: members.isBenched?.(member.peer) === true ? 0 : weightOf(member, modelId),
+    }));
     const ranked = rankCandidates(requestId, candidates);
     const endMs = this.#startedMs + deadlineMs;
     const first = beginEntry<Complete>(requestId, ranked, endMs, this.#startedMs, ENTRY_DEFAULTS, termsBefore);
@@ -170,7 +177,14 @@ export class EntryDesk {
   }
 
   #step(event: EntryEvent<Complete>): void {
-    this.#apply(stepEntry(this.#state, event, this.#parts.clock.now()));
+    const { phase, term } = this.#state;
+    const step = stepEntry(this.#state, event, this.#parts.clock.now());
+    // The clock alone took the request from whoever had it: it said nothing, or did not get on with it.
+    const isLate =
+      event.kind === 'tick' && step[1].some((effect) => effect.kind === 'sendCancel' && effect.term === term);
+    const isFair = this.#request.deadlineMs >= FAIR_DEADLINE_MS;
+    if (isLate && isFair && 'peer' in phase) this.#parts.members.noteFault?.(phase.peer);
+    this.#apply(step);
   }
 
   #apply([state, effects]: EntryStep<Complete>): void {

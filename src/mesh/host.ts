@@ -5,16 +5,22 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify, type Identify } from '@libp2p/identify';
-import type { ComponentLogger, Libp2p, Metrics, PrivateKey, ServiceMap } from '@libp2p/interface';
+import type { ComponentLogger, Libp2p, Metrics, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { createLibp2p, type ServiceFactoryMap } from 'libp2p';
 import { MeshError } from '../core/errors.ts';
+import { asPeerId } from '../core/ids.ts';
 import type { Logger } from '../observability/logger.ts';
 import { discovery, type Discovery } from './discovery.ts';
+import { Strangers, type StrangerLimits } from './strangers.ts';
+import { AdmittingEncrypter, type Gate } from './trust/admission.ts';
+import type { Trust } from './trust/trust.ts';
 
 export interface HostOptions<Services extends ServiceMap> {
   readonly privateKey: PrivateKey;
-  readonly mesh: string;
+  readonly strangers?: StrangerLimits;
+  /** Whom to let in. */
+  readonly trust: Pick<Trust, 'isBanned' | 'onChange' | keyof Gate>;
   readonly listen: {
     /** 0: any. */
     readonly port: number;
@@ -48,19 +54,27 @@ const NEVER_MS = 2 ** 31 - 1;
  * @throws MeshError INVALID_CONFIG for addresses that are none.
  */
 export async function createHost<Services extends ServiceMap>(options: HostOptions<Services>): Promise<Host<Services>> {
-  const { listen, mesh, privateKey, logger } = options;
+  const { listen, trust, privateKey, logger } = options;
   const interfaces = listen.addresses.length > 0 ? listen.addresses : ['0.0.0.0'];
   const services: ServiceFactoryMap<BaseServices> = {
     identify: identify({ timeout: PATIENCE_MS }),
-    discovery: discovery({ ...options.discovery, mesh, logger: logger.child({ actor: 'discovery' }) }),
+    discovery: discovery({
+      ...options.discovery,
+      keys: () => trust.keys(),
+      logger: logger.child({ actor: 'discovery' }),
+    }),
   };
+  const strangers = new Strangers(options.strangers);
+  const isBanned = (peer: PeerId): boolean => trust.isBanned(asPeerId(peer.toString()));
   const host = await createLibp2p({
     start: false,
     privateKey,
     ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     addresses: { listen: interfaces.map((address) => `/ip4/${address}/tcp/${listen.port}`) },
     transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [
+      (components) => new AdmittingEncrypter(noise()(components), asPeerId(components.peerId.toString()), trust),
+    ],
     streamMuxers: [yamux({ streamOptions: { inactivityTimeout: NEVER_MS } })],
     connectionManager: {
       maxConnections: MAX_CONNECTIONS,
@@ -78,8 +92,23 @@ export async function createHost<Services extends ServiceMap>(options: HostOptio
     },
     connectionMonitor: { enabled: false },
     // Every address libp2p knows for peers on a local network is as good as another; private ones may be dialled.
-    connectionGater: { denyDialMultiaddr: () => false },
+    connectionGater: {
+      denyDialMultiaddr: () => false,
+      denyDialPeer: isBanned,
+      denyInboundConnection: (connection) => !strangers.admit(connection),
+      denyInboundEncryptedConnection: (peer, connection) => {
+        strangers.forget(connection);
+        return isBanned(peer);
+      },
+      denyOutboundEncryptedConnection: isBanned,
+    },
     services: { ...options.services, ...services } as ServiceFactoryMap<BaseServices & Services>,
+  });
+  trust.onChange(() => {
+    host.services.discovery.refresh();
+    for (const connection of host.getConnections()) {
+      if (isBanned(connection.remotePeer)) connection.abort(new MeshError('FORBIDDEN', 'the peer was banned'));
+    }
   });
   return host;
 }

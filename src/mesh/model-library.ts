@@ -24,6 +24,8 @@ export interface LibraryParts {
   readonly fetcher: ModelFetcher;
   /** What the other members announce now. */
   readonly announcements: () => readonly Announcement[];
+  /** What all models may take of the disk together. */
+  readonly diskBudgetBytes: number;
   /** Told when the set of models here has changed. */
   readonly onChange: () => void;
 }
@@ -117,6 +119,21 @@ export class ModelLibrary implements ModelAccess {
     return model;
   }
 
+  /** What others make this peer fetch is bounded, too. @throws MeshError STORAGE_FAILED */
+  #checkDisk(id: ModelId, ranges: readonly ByteRange[]): void {
+    const { store, diskBudgetBytes } = this.#parts;
+    if (!store.has(id)) return;
+    const { manifest, bytesHeld } = store.get(id);
+    const asked = ranges.reduce((sum, { length }) => sum + length, 0);
+    const growth = Math.min(asked, manifest.blob.byteLength - bytesHeld);
+    const held = store.list().reduce((sum, model) => sum + model.bytesHeld, 0);
+    if (growth <= 0 || held + growth <= diskBudgetBytes) return;
+    throw new MeshError(
+      'STORAGE_FAILED',
+      `the weights of ${manifest.name} do not fit the ${diskBudgetBytes} bytes that models may take: raise models.diskBudgetBytes`,
+    );
+  }
+
   /** The id that most members mean by a name. */
   #announcedAs(nameOrId: string): ModelId | undefined {
     const votes = new Map<ModelId, number>();
@@ -165,6 +182,7 @@ export class ModelLibrary implements ModelAccess {
     const { store, fetcher } = this.#parts;
     this.#forgotten.delete(id);
     if (ranges.length === 0) return null;
+    this.#checkDisk(id, ranges);
     await fetcher.ensureRanges(id, ranges, signal, onProgress);
     return store.weightFile(id);
   }

@@ -1,17 +1,26 @@
 /**
  * Looks for peers of one mesh by multicast DNS (RFC 6762, RFC 6763): often at first, then rarely, because every question
- * is answered by everyone. The service's name carries the mesh's name, so two meshes on one network never mix.
+ * is answered by everyone. The service's name carries a tag that only members can tell from a random one, and answers are
+ * sealed: who else listens learns that there is some mesh.
  */
-import { mdns, type MulticastDNSComponents } from '@libp2p/mdns';
-import type { PeerInfo } from '@libp2p/interface';
+import { randomBytes } from 'node:crypto';
+import multicastDns, { type MulticastDNS, type QueryPacket, type ResponsePacket } from 'multicast-dns';
+import type { PeerId } from '../core/ids.ts';
 import type { Logger } from '../observability/logger.ts';
+import { decodeAnnouncement, encodeAnnouncement, type Announcement } from './announcement.ts';
+import type { MeshKey } from './trust/mesh-key.ts';
 
 export interface MulticastInit {
-  readonly mesh: string;
+  /** Newest first; with none it only looks who else is there. */
+  readonly keys: () => readonly MeshKey[];
+  /** What to answer members; null: nothing. */
+  readonly self: { readonly peer: PeerId; readonly addresses: () => readonly string[] } | null;
   readonly logger: Logger;
   /** Whether no other peer is connected: worth asking more often. */
   readonly isAlone: () => boolean;
-  readonly onPeer: (peer: PeerInfo) => void;
+  readonly onPeer: (peer: Announcement) => void;
+  /** Told the tags of meshes that this peer holds no key of. */
+  readonly onOther?: (tag: string) => void;
 }
 
 export type MulticastState = 'off' | 'working' | 'failing';
@@ -20,11 +29,15 @@ export type MulticastState = 'off' | 'working' | 'failing';
 const FIRST_PAUSES_MS = [250, 250, 500, 1_000, 1_000, 1_000, 2_000, 2_000, 2_000];
 const ALONE_PAUSE_MS = 5_000;
 const PAUSE_MS = 60_000;
-/** The module's own clock, unused: the longest a timer can be set to. */
-const NEVER_MS = 2 ** 31 - 1;
+/** One answer is heard by everyone who asked: no more of them, however many ask. */
+const ANSWER_PAUSE_MS = 200;
+const TTL_SECONDS = 120;
+/** Asks any mesh to name itself. */
+const ANY_MESH = '_tilemesh._udp.local';
+const MESH = /(?:^|\.)_tilemesh-([a-z2-7]{16})\._udp\.local$/;
 
-/** The DNS label of a mesh may have 63 characters. */
-export const serviceTag = (mesh: string): string => `_tilemesh-${mesh}._udp.local`;
+/** A DNS label may have 63 characters. */
+export const serviceTag = (tag: string): string => `_tilemesh-${tag}._udp.local`;
 
 /** How long to wait after so many questions before the next. */
 export const questionPauseMs = (asked: number, isAlone: boolean): number =>
@@ -32,41 +45,117 @@ export const questionPauseMs = (asked: number, isAlone: boolean): number =>
 
 export class Multicast {
   readonly #init: MulticastInit;
-  readonly #module: ReturnType<ReturnType<typeof mdns>> & { mdns?: Asker | undefined };
+  /** Names this run of this peer in its answers. */
+  readonly #instance = randomBytes(8).toString('hex');
+  #socket: MulticastDNS | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #asked = 0;
+  #answerTimer: NodeJS.Timeout | undefined;
+  #answeredMs = -Infinity;
+  /** Tags asked for, to be answered together. */
+  readonly #asked = new Set<string>();
+  #questions = 0;
   #state: MulticastState = 'off';
 
-  constructor(components: MulticastDNSComponents, init: MulticastInit) {
+  constructor(init: MulticastInit) {
     this.#init = init;
-    this.#module = mdns({ serviceTag: serviceTag(init.mesh), interval: NEVER_MS })(components);
-    this.#module.addEventListener('peer', ({ detail }) => init.onPeer(detail));
   }
 
   get state(): MulticastState {
     return this.#state;
   }
 
-  async start(): Promise<void> {
+  start(): void {
     this.#state = 'working';
-    await (this.#module as Partial<Service>).start?.();
+    this.#socket = multicastDns();
+    this.#socket.on('query', (packet) => this.#onQuestion(packet));
+    this.#socket.on('response', (packet) => this.#onAnswer(packet));
     // A port that cannot be bound; other trouble shows when asking.
-    this.#module.mdns?.on('error', (error) => this.#report(error));
-    this.#asked = 1;
+    this.#socket.on('error', (error: Error) => this.#report(error));
+    this.#questions = 0;
     this.#ask();
   }
 
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = undefined;
     this.#state = 'off';
-    await (this.#module as Partial<Service>).stop?.();
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket !== undefined) await new Promise<void>((resolve) => socket.destroy(() => resolve()));
+  }
+
+  /** The keys have changed: ask anew. */
+  refresh(): void {
+    if (this.#state === 'off') return;
+    clearTimeout(this.#timer);
+    this.#ask();
   }
 
   #ask(): void {
-    this.#module.mdns?.query({ questions: [{ name: serviceTag(this.#init.mesh), type: 'PTR' }] }, (error) =>
-      this.#report(error),
-    );
-    this.#timer = setTimeout(() => this.#ask(), questionPauseMs(this.#asked++, this.#init.isAlone()));
+    const tags = this.#init.keys().map(({ tag }) => tag);
+    const names = [...tags.map(serviceTag), ...(this.#questions < FIRST_PAUSES_MS.length ? [ANY_MESH] : [])];
+    this.#questions++;
+    if (names.length > 0) {
+      const questions = names.map((name) => ({ name, type: 'PTR' as const }));
+      this.#socket?.query({ questions }, (error) => this.#report(error));
+    }
+    this.#timer = setTimeout(() => this.#ask(), questionPauseMs(this.#questions, this.#init.isAlone()));
+  }
+
+  #onQuestion({ questions = [] }: QueryPacket): void {
+    const keys = this.#init.keys();
+    for (const { name } of questions) {
+      if (name === ANY_MESH) this.#asked.add(ANY_MESH);
+      const isOurs = keys.some(({ tag }) => name === serviceTag(tag));
+      if (isOurs) this.#asked.add(name);
+      else this.#noteOther(name);
+    }
+    if (this.#init.self === null || this.#asked.size === 0 || this.#answerTimer !== undefined) return;
+    const waitMs = Math.max(0, this.#answeredMs + ANSWER_PAUSE_MS - performance.now());
+    this.#answerTimer = setTimeout(() => this.#answer(), waitMs);
+  }
+
+  #answer(): void {
+    const { keys, self } = this.#init;
+    const asked = new Set(this.#asked);
+    this.#asked.clear();
+    this.#answerTimer = undefined;
+    this.#answeredMs = performance.now();
+    if (self === null) return;
+    const addresses = self.addresses();
+    for (const [index, key] of keys().entries()) {
+      const name = serviceTag(key.tag);
+      // Whom it may concern: that there is a mesh, and its tag.
+      if (index === 0 && asked.has(ANY_MESH)) {
+        this.#socket?.respond({ answers: [{ name: ANY_MESH, type: 'PTR', ttl: TTL_SECONDS, data: name }] });
+      }
+      if (!asked.has(name) || addresses.length === 0) continue;
+      const instance = `${this.#instance}.${name}`;
+      this.#socket?.respond({
+        answers: [
+          { name, type: 'PTR', ttl: TTL_SECONDS, data: instance },
+          { name: instance, type: 'TXT', ttl: TTL_SECONDS, data: encodeAnnouncement(key, self.peer, addresses) },
+        ],
+      });
+    }
+  }
+
+  #onAnswer({ answers = [] }: ResponsePacket): void {
+    for (const answer of answers) {
+      if (answer.type === 'PTR') this.#noteOther(answer.data);
+      if (answer.type !== 'TXT' || answer.name.startsWith(`${this.#instance}.`)) continue;
+      const key = this.#init.keys().find(({ tag }) => answer.name.endsWith(`.${serviceTag(tag)}`));
+      if (key === undefined) continue;
+      const strings = (Array.isArray(answer.data) ? answer.data : [answer.data]).map((part) => Buffer.from(part));
+      const found = decodeAnnouncement(key, strings);
+      if (found !== null) this.#init.onPeer(found);
+    }
+  }
+
+  #noteOther(name: string): void {
+    const tag = MESH.exec(name)?.[1];
+    if (tag !== undefined && !this.#init.keys().some((key) => key.tag === tag)) this.#init.onOther?.(tag);
   }
 
   /** Says once that multicast does not work, and once that it does again. */
@@ -87,16 +176,22 @@ export class Multicast {
   }
 }
 
-/** What is used of the module's socket. */
-interface Asker {
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  query(
-    query: { readonly questions: { readonly name: string; readonly type: 'PTR' }[] },
-    done: (error: Error | null | undefined) => void,
-  ): void;
-}
-
-interface Service {
-  start(): Promise<void>;
-  stop(): Promise<void>;
+/** Tags of the meshes that are heard within a time. */
+export async function findMeshes(forMs: number, logger: Logger): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  const multicast = new Multicast({
+    keys: () => [],
+    self: null,
+    logger,
+    isAlone: () => true,
+    onPeer: () => undefined,
+    onOther: (tag) => void found.add(tag),
+  });
+  multicast.start();
+  try {
+    await new Promise<void>((resolve) => setTimeout(resolve, forMs));
+  } finally {
+    await multicast.stop();
+  }
+  return found;
 }

@@ -41,6 +41,10 @@ export interface MemberDirectory {
   /** A peer's connection broke or it fell silent: nothing more is to be expected of it for now. */
   onLost(listener: (peer: PeerId) => void): () => void;
   onFound(listener: (peer: PeerId) => void): () => void;
+  /** A peer did not do what it had taken on. */
+  noteFault?(peer: PeerId): void;
+  /** Whether to give a peer nothing for now, for its faults. */
+  isBenched?(peer: PeerId): boolean;
 }
 
 /** A range of a model's weight blob, in bytes. */

@@ -45,7 +45,7 @@ describe('without native ONNX Runtime', function () {
     folder = await mkdtemp(join(tmpdir(), 'tilemesh-without-native-'));
     await writeFile(
       join(folder, 'mesh.config.mjs'),
-      `export default { mesh: 'without-native', api: { port: 0 }, listen: { addresses: ['127.0.0.1'] }, discovery: { mdns: false } };`,
+      `export default { mesh: 'without-native', api: { port: 0 }, listen: { addresses: ['127.0.0.1'] }, discovery: { mdns: false }, membership: { level: 'open' } };`,
     );
     const session = await InferenceSession.create(LENET);
     const { probabilities } = await session.run({ image: new SessionTensor('float32', picture(), SHAPE) });

@@ -6,11 +6,12 @@ import { Registry } from 'prom-client';
 import type { Insight } from '../../src/api/insight.ts';
 import { Journal } from '../../src/observability/journal.ts';
 import { API_LIMITS } from '../../src/api/limits.ts';
+import type { MembershipPort } from '../../src/api/membership-port.ts';
 import type { ImportOptions, InferRequest, MemberView, ModelView, PeerPort, WeightOrigin } from '../../src/api/port.ts';
 import { startApi, type Api, type ApiOptions } from '../../src/api/server.ts';
 import { MeshError } from '../../src/core/errors.ts';
 import type { ValueInfo } from '../../src/core/graph/graph.ts';
-import { asPeerId, type ModelId, type RequestId } from '../../src/core/ids.ts';
+import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { RunReport } from '../../src/core/report.ts';
 import { fromFloat32, numberValues } from '../../src/core/tensor/tensor.ts';
 import { imagenetImage } from '../../models/tasks/image-spec.ts';
@@ -19,6 +20,32 @@ import type { TaskSpec } from '../../models/tasks/task.ts';
 export const SELF = asPeerId('12D3KooWSelf');
 export const OTHER = asPeerId('12D3KooWOther');
 export const MODEL_ID = 'ab'.repeat(32) as ModelId;
+
+/** Of its API. */
+export const TOKEN = 'token-of-the-fake-peer';
+
+/** Nobody is banned before a test says so. */
+function fakeMembership(): MembershipPort {
+  const banned = new Set<PeerId>();
+  const trusted = new Set<PeerId>();
+  const add = (list: Set<PeerId>) => (peer: PeerId) => Promise.resolve(void list.add(peer));
+  return {
+    view: () => ({
+      mesh: 'home',
+      level: 'pinned',
+      isAdministrator: true,
+      invitations: 0,
+      banned: [...banned],
+      trusted: [...trusted],
+      pending: [],
+    }),
+    invite: () => ({ token: '7K2M-9QXD-R4TW', expiresAtMs: Date.now() + 3_600_000 }),
+    trust: add(trusted),
+    ban: add(banned),
+    unban: (peer) => Promise.resolve(void banned.delete(peer)),
+    rotate: () => Promise.resolve(),
+  };
+}
 
 export interface FakeModel {
   readonly task: TaskSpec;
@@ -128,6 +155,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
   return {
     requests,
     imports,
+    membership: fakeMembership(),
     self: { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0', kernel: 'wasm' },
     insight: {
       requests: () => Promise.resolve([]),
@@ -185,5 +213,6 @@ export const startFakeApi = (peer: PeerPort, overrides: Partial<ApiOptions> = {}
     limits: API_LIMITS,
     registry: new Registry(),
     onError: () => undefined,
+    token: TOKEN,
     ...overrides,
   });

@@ -12,6 +12,7 @@ export const startLonePeer = async (folder: string): Promise<Peer> =>
       api: { host: '127.0.0.1', port: 0 },
       listen: { addresses: ['127.0.0.1'] },
       discovery: { mdns: false },
+      membership: { level: 'open' },
       log: { level: 'silent' },
     }),
   );

@@ -18,7 +18,9 @@ import { runHeaders } from '../run-headers.ts';
 import { continueTrace, REQUEST_ID_HEADER } from '../trace-context.ts';
 import { TensorBudget } from './budget.ts';
 import { callOf } from './call.ts';
+import { isLoopback } from '../guard.ts';
 import { SERVICE } from './definition.ts';
+import { tokenInterceptor } from './guard.ts';
 import { configMessage, filesToLoad, infer, modelStatistics, type Call } from './methods.ts';
 import { serviceError } from './status.ts';
 import { streamInfer } from './stream.ts';
@@ -27,6 +29,8 @@ export interface GrpcOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Asked for where other machines can call. */
+  readonly token: string;
   readonly limits: ApiLimits;
   /** Aborts when the API closes. */
   readonly closing: AbortSignal;
@@ -53,6 +57,7 @@ export async function startGrpc(service: InferenceService, options: GrpcOptions)
     'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': MAX_CALLS,
     'grpc-node.max_session_memory': limits.bodyBytesInFlight / MEBIBYTE,
+    ...(isLoopback(host) ? {} : { interceptors: [tokenInterceptor(options.token)] }),
   });
   const budget = new TensorBudget(limits.bodyBytesInFlight);
   server.addService(SERVICE, implementation(service, budget, options));

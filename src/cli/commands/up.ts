@@ -4,6 +4,7 @@ import { MeshError } from '../../core/errors.ts';
 import { writeJson, type Terminal } from '../terminal.ts';
 import { clean } from '../text.ts';
 import { UsageError } from '../exit.ts';
+import { renderInvitation, type InvitationText } from './invite.ts';
 
 export interface UpOptions {
   readonly name?: string;
@@ -13,6 +14,10 @@ export interface UpOptions {
   readonly mesh?: string;
   readonly listen?: number;
   readonly bootstrap?: readonly string[];
+  /** Who may join. */
+  readonly membership?: string;
+  /** Begin a mesh even where there is one to join. */
+  readonly new?: true;
   readonly config?: string;
   readonly logLevel?: string;
   readonly json?: true;
@@ -24,6 +29,7 @@ export interface ConfigOverrides {
   readonly mesh?: string;
   readonly data?: string;
   readonly api?: { readonly host: string; readonly port: number };
+  readonly membership?: { readonly level?: string; readonly begin?: boolean };
   readonly listen?: { readonly port: number };
   readonly discovery?: { readonly bootstrap: readonly string[] };
   readonly log?: { readonly level: string };
@@ -34,6 +40,8 @@ export interface RunningPeer {
   readonly self: PeerPort['self'];
   /** `http://127.0.0.1:8470` */
   readonly apiUrl: string;
+  /** Where it began a mesh just now: how another board joins. */
+  readonly invitation: InvitationText | null;
   /** Finishes what is in hand and takes nothing new; bounded in time. Resolves to whether all was finished. */
   drain(): Promise<boolean>;
   /** Leaves the mesh and releases everything. */
@@ -59,10 +67,18 @@ export async function upCommand(terminal: Terminal, options: UpOptions, startPee
     ...(config === undefined ? {} : { configFile: config }),
   });
   const { id, name, mesh, kernel } = peer.self;
-  if (options.json) writeJson(terminal, 'up/1', { event: 'ready', name, mesh, kernel, api: peer.apiUrl, id });
-  else {
+  const { invitation } = peer;
+  if (options.json) {
+    const invited = invitation === null ? {} : { invitation };
+    writeJson(terminal, 'up/1', { event: 'ready', name, mesh, kernel, api: peer.apiUrl, id, ...invited });
+  } else {
     const place = `mesh ${clean(mesh)}, kernel ${kernel}, api ${peer.apiUrl}, id ${id}`;
     terminal.out(`tilemesh peer ${clean(name)} ready: ${place}\n`);
+    if (invitation !== null) {
+      terminal.out(
+        `It has begun a mesh of its own; "npx tilemesh invite" lets boards in. ${renderInvitation(invitation)}`,
+      );
+    }
   }
   await aborted(terminal.interrupted);
   await peer.drain();
@@ -90,12 +106,20 @@ async function stopWithin(peer: RunningPeer, deadlineMs: number): Promise<void> 
 
 /** @throws UsageError for an --api that is not HOST:PORT. */
 export function toOverrides(options: UpOptions): ConfigOverrides {
-  const { name, mesh, data, api, listen, bootstrap, logLevel } = options;
+  const { name, mesh, data, api, listen, bootstrap, logLevel, membership } = options;
   return {
     ...(name === undefined ? {} : { name }),
     ...(mesh === undefined ? {} : { mesh }),
     ...(data === undefined ? {} : { data }),
     ...(api === undefined ? {} : { api: parseAddress(api) }),
+    ...(membership === undefined && options.new === undefined
+      ? {}
+      : {
+          membership: {
+            ...(membership === undefined ? {} : { level: membership }),
+            ...(options.new === undefined ? {} : { begin: true }),
+          },
+        }),
     ...(listen === undefined ? {} : { listen: { port: listen } }),
     ...(bootstrap === undefined ? {} : { discovery: { bootstrap } }),
     ...(logLevel === undefined ? {} : { log: { level: logLevel } }),

@@ -10,6 +10,7 @@ import type { StatusOptions } from '../commands/status.ts';
 import type { TopOptions } from '../commands/top.ts';
 import type { StartPeer, UpOptions } from '../commands/up.ts';
 import { apiOption, examples, jsonOption, numberWithin, parsePort, plainOption } from '../options.ts';
+import { addPeerChanges } from './membership.ts';
 import type { Terminal } from '../terminal.ts';
 
 export function addUp(program: Command, terminal: Terminal, startPeer: StartPeer): void {
@@ -22,6 +23,10 @@ export function addUp(program: Command, terminal: Terminal, startPeer: StartPeer
     .option('--mesh <name>', 'peers of the same mesh find each other (default: "default")')
     .option('--listen <port>', 'TCP port for other peers (default: any)', parsePort)
     .option('--bootstrap <address...>', 'addresses of peers, for networks without multicast')
+    .addOption(
+      new Option('--membership <level>', 'who may join (default: secret)').choices(['open', 'secret', 'pinned']),
+    )
+    .option('--new', 'begin a mesh even where there is one to join')
     .option('--config <file>', 'configuration (default: mesh.config.ts where there is one)')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .addOption(jsonOption())
@@ -57,8 +62,16 @@ export function addPeers(program: Command, terminal: Terminal): void {
 export function addPeer(program: Command, terminal: Terminal): void {
   const peer = program
     .command('peer')
-    .description('one peer')
-    .addHelpText('before', examples(['npx tilemesh peer inspect kitchen', 'npx tilemesh peer ping kitchen']));
+    .description('one peer: what it says of itself, and whether it may be a member')
+    .addHelpText(
+      'before',
+      examples([
+        'npx tilemesh peer inspect kitchen',
+        'npx tilemesh peer ping kitchen',
+        'npx tilemesh peer ban zwhxh6Bt',
+      ]),
+    );
+  addPeerChanges(peer, terminal);
   peer
     .command('inspect')
     .description('all that a peer says of itself: machine, work, whom it reaches')

@@ -13,6 +13,10 @@ export interface EntrySettings {
   /** Pause before those that refused are asked again; doubles each round. */
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
+  /** Longest that a coordinator may be silent, whatever lease it asks for. */
+  readonly maxLeaseMs: number;
+  /** How much of the time that is left one coordinator may use, however often it renews, where there are others to ask. */
+  readonly termShare: number;
   /** After so many failures reported by coordinators the request fails with the last of them. */
   readonly maxFailures: number;
 }
@@ -21,6 +25,8 @@ export const ENTRY_DEFAULTS: EntrySettings = Object.freeze({
   proposalTimeoutMs: 2_000,
   backoffMs: 50,
   maxBackoffMs: 1_000,
+  maxLeaseMs: 5_000,
+  termShare: 0.75,
   maxFailures: 4,
 });
 
@@ -32,7 +38,13 @@ export interface Failure {
 
 export type EntryPhase =
   | { readonly kind: 'proposing'; readonly peer: PeerId; readonly untilMs: number }
-  | { readonly kind: 'running'; readonly peer: PeerId; readonly leaseMs: number; readonly untilMs: number }
+  | {
+      readonly kind: 'running';
+      readonly peer: PeerId;
+      readonly leaseMs: number;
+      readonly untilMs: number;
+      readonly endMs: number;
+    }
   | { readonly kind: 'waiting'; readonly untilMs: number }
   | { readonly kind: 'ended' };
 
@@ -134,7 +146,7 @@ function tick<Result>(state: EntryState, nowMs: number): EntryStep<Result> {
   if (phase.kind === 'waiting') return proposeNext({ ...state, candidates: state.asked, asked: [] }, nowMs);
   const failure: Failure =
     phase.kind === 'running'
-      ? { code: 'LEASE_LAPSED', message: 'the coordinator stopped renewing its lease' }
+      ? { code: 'LEASE_LAPSED', message: 'the coordinator stopped renewing its lease, or did not get on' }
       : { code: 'UNAVAILABLE', message: 'the candidate did not answer the proposal' };
   const [next, effects] = moveOn<Result>(state, nowMs, phase.peer, true, failure);
   return [next, [...cancelLive<Result>(state), ...effects]];
@@ -209,11 +221,18 @@ export function stepEntry<Result>(state: EntryState, event: EntryEvent<Result>, 
   const { peer, term } = event;
   switch (event.kind) {
     case 'accepted': {
-      const untilMs = nowMs + event.leaseMs;
-      return [{ ...state, phase: { kind: 'running', peer, leaseMs: event.leaseMs, untilMs } }, []];
+      const leaseMs = Math.min(event.leaseMs, state.settings.maxLeaseMs);
+      const hasOthers = state.candidates.length + state.asked.length > 0;
+      const share = hasOthers ? state.settings.termShare : 1;
+      const endMs = nowMs + (state.deadlineMs - nowMs) * share;
+      return [
+        { ...state, phase: { kind: 'running', peer, leaseMs, untilMs: Math.min(endMs, nowMs + leaseMs), endMs } },
+        [],
+      ];
     }
     case 'renewed':
-      return [phase.kind === 'running' ? { ...state, phase: { ...phase, untilMs: nowMs + phase.leaseMs } } : state, []];
+      if (phase.kind !== 'running') return [state, []];
+      return [{ ...state, phase: { ...phase, untilMs: Math.min(phase.endMs, nowMs + phase.leaseMs) } }, []];
     case 'completed':
       return [{ ...state, phase: { kind: 'ended' } }, [{ kind: 'deliver', peer, term, result: event.result }]];
     case 'declined':

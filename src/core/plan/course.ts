@@ -20,6 +20,10 @@ export interface Course {
   /** Tiles not computed yet and whose they are, by block. */
   readonly open: readonly ReadonlyMap<string, PeerId>[];
   readonly lastSignMs: number;
+  /** When the running plan was last seen to get on. */
+  readonly lastTileMs: number;
+  /** How long it may not get on. */
+  readonly standstillMs: number;
 }
 
 export type CourseEvent =
@@ -54,7 +58,13 @@ export type Turn =
   | { readonly kind: 'feed' }
   | { readonly kind: 'done' }
   /** Plan again without some peers; next time wait until all are ready. */
-  | { readonly kind: 'replan'; readonly without: readonly PeerId[]; readonly reason: Reason }
+  | {
+      readonly kind: 'replan';
+      readonly without: readonly PeerId[];
+      readonly reason: Reason;
+      /** Who said so of others, or of what reached it; absent where this peer has seen it itself. */
+      readonly accuser?: PeerId;
+    }
   /** This coordinator cannot answer. */
   | { readonly kind: 'giveUp'; readonly code: ErrorCode; readonly message: string };
 
@@ -67,6 +77,11 @@ export type CourseStep = readonly [Course, Turn | undefined];
 export const PREPARE_SILENCE_MS = 15_000;
 /** The same while tiles run: whoever computes or sends says so several times in it, so all that are silent wait for a lost piece. */
 export const RUN_SILENCE_MS = 1_500;
+
+/** The same where signs of life come, but no tile is done: whoever owes the earliest is planned without. */
+export const STANDSTILL_MS = 30_000;
+/** Or, where tiles take longer, so many times the longest of them. */
+const STANDSTILL_TILES = 20;
 
 /** @param isAwaited whether the inputs are held back until all are ready. */
 export function beginCourse(plan: Plan, self: PeerId, entry: PeerId, isAwaited: boolean, nowMs: number): Course {
@@ -84,6 +99,11 @@ export function beginCourse(plan: Plan, self: PeerId, entry: PeerId, isAwaited: 
         new Map(parts.map(({ participant }, part) => [taskKey(block, part), plan.participants[participant]!])),
     ),
     lastSignMs: nowMs,
+    lastTileMs: nowMs,
+    standstillMs: Math.max(
+      STANDSTILL_MS,
+      ...plan.blocks.flatMap(({ parts }) => parts.map(({ predictedMs }) => STANDSTILL_TILES * predictedMs)),
+    ),
   };
 }
 
@@ -101,8 +121,10 @@ export function holdingUp({ open }: Course): readonly PeerId[] {
 }
 
 /** When the next `tick` is due. */
-export const nextTickMs = ({ phase, unready, lastSignMs }: Course): number =>
-  lastSignMs + (phase === 'running' && unready.size === 0 ? RUN_SILENCE_MS : PREPARE_SILENCE_MS);
+export const nextTickMs = ({ phase, unready, lastSignMs, lastTileMs, standstillMs }: Course): number =>
+  phase === 'running' && unready.size === 0
+    ? Math.min(lastSignMs + RUN_SILENCE_MS, lastTileMs + standstillMs)
+    : lastSignMs + PREPARE_SILENCE_MS;
 
 const end = (course: Course, turn: Turn): CourseStep => [{ ...course, phase: 'ended' }, turn];
 
@@ -117,16 +139,25 @@ export function stepCourse(course: Course, event: CourseEvent, nowMs: number): C
     case 'failed':
       return blame(course, event);
     case 'missed':
-      return end(course, { kind: 'replan', without: [], reason: 'missed pieces' });
+      return end(course, { kind: 'replan', without: [], reason: 'missed pieces', accuser: event.peer });
     case 'assigned':
     case 'ready':
     case 'preparing':
     case 'progress':
     case 'finished':
     case 'fed':
-      return settle(hear({ ...course, lastSignMs: nowMs }, event));
+      return settle(moving(course, hear({ ...course, lastSignMs: nowMs }, event), nowMs));
   }
 }
+
+/** Notes when tiles were done, and counts no time in which they could not be. */
+const moving = (before: Course, after: Course, nowMs: number): Course =>
+  after.phase !== 'running' ||
+  after.unready.size > 0 ||
+  completedTiles(after) > completedTiles(before) ||
+  before.phase !== 'running'
+    ? { ...after, lastTileMs: nowMs }
+    : after;
 
 type Sign = Extract<CourseEvent, { kind: 'assigned' | 'ready' | 'preparing' | 'progress' | 'finished' | 'fed' }>;
 
@@ -179,7 +210,9 @@ function blame(
   { peer, code, message, lostPeer }: CourseEvent & { readonly kind: 'failed' },
 ): CourseStep {
   const { self, entry, participants } = course;
-  const culprit = lostPeer === undefined || lostPeer === entry ? peer : lostPeer;
+  const accused = lostPeer === undefined || lostPeer === entry ? peer : lostPeer;
+  // This peer is there: who cannot reach it is left out.
+  const culprit = accused === self ? peer : accused;
   // Nobody is at fault: memory is given out whole, and whoever gets none asks again.
   if (code === 'OVERLOADED' && lostPeer === undefined) {
     return end(course, { kind: 'replan', without: [], reason: 'is busy' });
@@ -188,7 +221,14 @@ function blame(
   const isHopeless = code === 'STALE_TERM' || culprit === self || !participants.has(culprit);
   return end(
     course,
-    isHopeless ? { kind: 'giveUp', code, message } : { kind: 'replan', without: [culprit], reason: { message } },
+    isHopeless
+      ? { kind: 'giveUp', code, message }
+      : {
+          kind: 'replan',
+          without: [culprit],
+          reason: { message },
+          ...(peer === culprit || peer === self ? {} : { accuser: peer }),
+        },
   );
 }
 

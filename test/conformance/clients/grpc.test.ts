@@ -18,7 +18,7 @@ import { joinElements } from '../../../src/api/open-inference/values.ts';
 import { API_LIMITS } from '../../../src/api/limits.ts';
 import type { Api } from '../../../src/api/server.ts';
 import { fromFloat32, numberValues } from '../../../src/core/tensor/tensor.ts';
-import { fakePeer, MODEL_ID, OTHER, PICTURES, startFakeApi, type FakeOptions } from '../../support/fake-peer.ts';
+import { fakePeer, MODEL_ID, OTHER, PICTURES, startFakeApi, TOKEN, type FakeOptions } from '../../support/fake-peer.ts';
 
 const PROTO = path.resolve(import.meta.dirname, '../../../protocols/inference/inference.proto');
 
@@ -87,6 +87,17 @@ describe('Open Inference Protocol over gRPC, asked by grpc-js with proto-loader'
     const [bytes] = response.raw_output_contents as Buffer[];
     return numberValues({ type: 'float32', shape: [bytes!.byteLength / 4], bytes: bytes! });
   };
+
+  it('asks for the token when it can be reached from other machines', async () => {
+    api = await startFakeApi(fakePeer(), { host: '0.0.0.0', grpcPort: 0 });
+    client = new Service(`127.0.0.1:${api.grpcPort}`, credentials.createInsecure());
+    await fails(status.UNAUTHENTICATED, /npx tilemesh token/, 'ServerLive', {});
+    const metadata = new Metadata();
+    metadata.set('authorization', 'Bearer wrong');
+    await assert.rejects(call('ServerLive', {}, metadata), { code: status.UNAUTHENTICATED });
+    metadata.set('authorization', `Bearer ${TOKEN}`);
+    assert.deepEqual((await call('ServerLive', {}, metadata)).response, { live: true });
+  });
 
   it('tells of the server and of models', async () => {
     await start();

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { MeshError } from '../../../src/core/errors.ts';
+import { openMesh } from '../../support/open-mesh.ts';
 import { createBoard, type Board, type BoardOptions } from './board.ts';
 
 let boards: Board[] = [];
@@ -137,12 +138,13 @@ describe('mesh/membership', function () {
   });
 
   for (const [what, options] of [
-    ['another mesh', { mesh: 'other' }],
+    ['another name of the mesh', { mesh: 'other' }],
     ['an incompatible version', { version: '9.0.0' }],
   ] as const) {
     it(`does not work with a peer of ${what}, and says why`, async () => {
-      const first = await board('a');
-      const stranger = await board('b', { ...options, bootstrap: [addressOf(first)] });
+      const trust = await openMesh('test');
+      const first = await board('a', { trust });
+      const stranger = await board('b', { ...options, trust, bootstrap: [addressOf(first)] });
       const status = () => first.membership.members().find(({ peer }) => peer === stranger.membership.self);
       await until(first, 'incompatible', () => status()?.state === 'incompatible', 5_000);
       assert.match(status()?.detail ?? '', /mesh 'other'|version 9\.0\.0/);

@@ -237,7 +237,7 @@ describe('command line', () => {
         const self = { id: SELF, name: 'kitchen', mesh: 'home', version: '0.1.0', kernel: 'wasm' };
         const stop = (): Promise<void> => Promise.resolve(void (isStopped = isDrained));
         const drain = (): Promise<boolean> => Promise.resolve((isDrained = true));
-        return Promise.resolve({ self, apiUrl: 'http://127.0.0.1:8470', drain, stop });
+        return Promise.resolve({ self, apiUrl: 'http://127.0.0.1:8470', invitation: null, drain, stop });
       };
       const args = [
         'up',
@@ -278,7 +278,7 @@ describe('command line', () => {
         3,
         /^tilemesh: no peer answers at http:\/\/127\.0\.0\.1:9: start one with "npx tilemesh up" or name another with --api\n$/,
       ],
-      ['a command is misspelt', ['pers'], 2, /Did you mean peers\?/],
+      ['a command is misspelt', ['peeers'], 2, /Did you mean peers\?/],
       ['an option is unknown', ['peers', '--jsn'], 2, /--json/],
       ['an address is none', ['peers', '--api', 'http://'], 2, /HOST:PORT/],
       ['a number is none', ['run', 'm', 'x', '--parallelism', 'many'], 2, /"auto" or a number/],
@@ -305,7 +305,18 @@ describe('command line', () => {
   });
 
   it('shows examples first in every help', async () => {
-    for (const command of [[], ['up'], ['run'], ['peers'], ['models'], ['import']]) {
+    for (const command of [
+      [],
+      ['up'],
+      ['run'],
+      ['peers'],
+      ['models'],
+      ['import'],
+      ['invite'],
+      ['join'],
+      ['token'],
+      ['peer'],
+    ]) {
       const { code, out } = await tilemesh([...command, '--help']);
       assert.equal(code, 0);
       assert.match(out, /^Examples:\n {2}npx tilemesh /);

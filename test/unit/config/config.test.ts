@@ -73,7 +73,10 @@ describe('config', () => {
       TILEMESH_NAME: 'n',
       TILEMESH_MESH: 'm',
       TILEMESH_DATA: '/d',
+      TILEMESH_MEMBERSHIP: 'pinned',
+      TILEMESH_MESH_SECRET: 'a secret of ours',
       TILEMESH_API: '[::1]:9',
+      TILEMESH_API_TOKEN: 'a token of theirs',
       TILEMESH_GRPC_PORT: '8471',
       TILEMESH_LISTEN: '4001',
       TILEMESH_DATA_PLANE: 'streams',
@@ -93,7 +96,8 @@ describe('config', () => {
       name: 'n',
       mesh: 'm',
       data: '/d',
-      api: { host: '::1', port: 9, grpcPort: 8471 },
+      membership: { level: 'pinned', secret: 'a secret of ours', begin: false },
+      api: { host: '::1', port: 9, token: 'a token of theirs', grpcPort: 8471 },
       listen: { port: 4001, addresses: [] },
       dataPlane: { carrier: 'streams', port: 0 },
       discovery: { mdns: false, bootstrap: ['a:1', '/ip4/10.0.0.7/tcp/2'] },
@@ -101,7 +105,7 @@ describe('config', () => {
       memory: { budgetBytes: 2 ** 20 },
       log: { level: 'debug' },
     });
-    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 16);
+    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 19);
   });
 
   for (const [config, words] of [
@@ -116,6 +120,8 @@ describe('config', () => {
     [{ kernel: { arithmetic: 'quick' } }, /kernel\.arithmetic must be one of exact, fast, not "quick"/],
     [{ kernel: { name: 'cuda' } }, /kernel\.name must be one of auto, onnxruntime, wasm, reference, not "cuda"/],
     [{ discovery: { bootstrap: ['nowhere'] } }, /discovery\.bootstrap\.0 must be HOST:PORT or a multiaddress/],
+    [{ membership: { level: 'closed' } }, /membership\.level must be one of open, secret, pinned, not "closed"/],
+    [{ api: { token: 'short' } }, /^here: api\.token must have at least 16 characters$/],
     [{ name: '', mesh: '' }, /name must be.*; mesh must be/],
     ['text', /the configuration must be an object/],
   ] as const) {
@@ -162,6 +168,7 @@ describe('config', () => {
       "kernel: { name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0, arithmetic: 'exact' }",
       'models: { copies: 5, diskBudgetBytes: 8_589_934_592 }',
       'requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000, drainMs: 30_000 }',
+      "membership: { level: 'secret' }",
       "log: { level: 'info' }",
     ]) {
       assert.ok(preset.includes(`// ${shown},`), shown);

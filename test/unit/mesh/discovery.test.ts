@@ -5,6 +5,7 @@ import { MeshError } from '../../../src/core/errors.ts';
 import { parseAddress, reachable } from '../../../src/mesh/addresses.ts';
 import { retryPauseMs } from '../../../src/mesh/discovery.ts';
 import { questionPauseMs, serviceTag } from '../../../src/mesh/multicast.ts';
+import { deriveKey, newSecret } from '../../../src/mesh/trust/mesh-key.ts';
 
 describe('mesh/discovery', () => {
   for (const [text, expected] of [
@@ -65,7 +66,9 @@ describe('mesh/multicast', () => {
     assert.equal(questionPauseMs(10, true), 5_000);
   });
 
-  it('has a service name of its own for every mesh', () => {
-    assert.equal(serviceTag('default'), '_tilemesh-default._udp.local');
+  it('has a service name of its own for every key, which says nothing of the mesh', () => {
+    const [one, other] = [deriveKey(newSecret()), deriveKey(newSecret())];
+    assert.match(serviceTag(one.tag), /^_tilemesh-[a-z2-7]{16}\._udp\.local$/);
+    assert.notEqual(one.tag, other.tag);
   });
 });

@@ -9,6 +9,7 @@ import * as lane from '../../../protocols/lane/constants.ts';
 import * as health from '../../../protocols/health/constants.ts';
 import * as pieces from '../../../protocols/pieces/constants.ts';
 import * as plan from '../../../protocols/plan/constants.ts';
+import * as trust from '../../../protocols/trust/constants.ts';
 
 describe('protocols/README.md', () => {
   it('lists every protocol with the limit the code has', async () => {
@@ -17,7 +18,7 @@ describe('protocols/README.md', () => {
       id,
       Number(limit),
     ]);
-    const constants = [election, plan, pieces, blobs, answers, health, inspect, lane];
+    const constants = [election, plan, pieces, blobs, answers, health, inspect, lane, trust];
     assert.deepEqual(
       rows,
       constants.map(({ PROTOCOL_ID, MAX_FRAME_BYTES }) => [PROTOCOL_ID, MAX_FRAME_BYTES]),

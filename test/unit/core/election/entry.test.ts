@@ -15,7 +15,14 @@ type Event = EntryEvent<string>;
 type Effect = EntryEffect<string>;
 
 const requestId = '0123456789abcdef0123456789abcdef' as RequestId;
-const settings = { proposalTimeoutMs: 100, backoffMs: 50, maxBackoffMs: 200, maxFailures: 3 };
+const settings = {
+  proposalTimeoutMs: 100,
+  backoffMs: 50,
+  maxBackoffMs: 200,
+  maxFailures: 3,
+  maxLeaseMs: 300,
+  termShare: 1,
+};
 const a = asPeerId('a');
 const b = asPeerId('b');
 const c = asPeerId('c');
@@ -232,6 +239,29 @@ describe('core/election/entry', () => {
   it('tells the candidate how much time remains', () => {
     const [, effects] = beginEntry<string>(requestId, [a], 1000, 400, settings);
     assert.deepEqual(effects, [{ kind: 'propose', peer: a, term: 1, remainingMs: 600 }]);
+  });
+
+  it('gives one coordinator a share of the time, however often it renews, and all of it where there is no other', () => {
+    for (const [candidates, endMs] of [
+      [[a, b], 750],
+      [[a], 1000],
+    ] as const) {
+      let [state] = beginEntry<string>(requestId, candidates, 1000, 0, { ...settings, termShare: 0.75 });
+      [state] = stepEntry<string>(state, accepted(), 0);
+      for (let nowMs = 100; nowMs < endMs; nowMs += 50) {
+        const [next, effects] = stepEntry<string>(state, { kind: 'renewed', peer: a, term: 1 }, nowMs);
+        assert.deepEqual(effects, []);
+        state = next;
+      }
+      assert.equal(nextTickMs(state), endMs);
+      assert.equal(stepEntry<string>(state, tick, endMs)[1].map(show)[0], 'cancel a 1');
+    }
+  });
+
+  it('waits no longer than it wants to, whatever lease is asked for', () => {
+    let [state] = beginEntry<string>(requestId, [a, b], 1000, 0, settings);
+    [state] = stepEntry<string>(state, { kind: 'accepted', peer: a, term: 1, leaseMs: 1e9 }, 0);
+    assert.equal(nextTickMs(state), settings.maxLeaseMs);
   });
 
   const peer = fc.constantFrom(a, b, c);

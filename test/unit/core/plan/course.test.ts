@@ -7,6 +7,7 @@ import {
   nextTickMs,
   PREPARE_SILENCE_MS,
   RUN_SILENCE_MS,
+  STANDSTILL_MS,
   stepCourse,
   type Course,
   type CourseEvent,
@@ -119,12 +120,15 @@ describe('core/plan/course', () => {
       replanWithout(B)(hear({ kind: 'tick' }));
     });
 
-    it('nobody, while somebody says that it computes', () => {
+    it('nobody, while somebody says that it computes, until nothing has come of it for long', () => {
       running();
-      for (let second = 0; second < 60; second++) {
-        nowMs += 1_000;
+      hear({ kind: 'progress', peer: A, tiles: tiles([0, 0]) }, { kind: 'progress', peer: B, tiles: tiles([0, 1]) });
+      for (; nowMs < 1_000 + STANDSTILL_MS - 1_000; nowMs += 1_000) {
         assert.equal(hear({ kind: 'progress', peer: C, tiles: [] }, { kind: 'tick' }), undefined);
       }
+      nowMs += 1_000;
+      hear({ kind: 'progress', peer: C, tiles: [] });
+      replanWithout(C)(hear({ kind: 'tick' }));
     });
 
     it('for silence while some prepare: those, and later', () => {
@@ -172,7 +176,7 @@ describe('core/plan/course', () => {
       ['the one that the entry cannot reach', failed(ENTRY, B), [B]],
       ['the one that cannot reach the entry', failed(B, ENTRY), [B]],
       ['the coordinator where it fails', failed(A), 'giveUp'],
-      ['the coordinator where others cannot reach it', failed(B, A), 'giveUp'],
+      ['who cannot reach the coordinator, which is there', failed(B, A), [B]],
       ['the coordinator where it cannot reach the entry', failed(A, ENTRY), 'giveUp'],
       ['nobody else where the entry fails', failed(ENTRY), 'giveUp'],
       ['nobody else where the term is over', failed(B, undefined, 'STALE_TERM'), 'giveUp'],

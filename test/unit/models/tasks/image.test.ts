@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { crc32 } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { imageTensor } from '../../../../models/tasks/image.ts';
 import { DIGIT_IMAGE, type ImageSpec } from '../../../../models/tasks/image-spec.ts';
@@ -117,6 +118,17 @@ describe('imageTensor', () => {
       .toBuffer();
     const values = float32Values((await imageTensor(grey, RAW)).tensor);
     assert.ok(Math.abs(values[0]! - 128) <= 1 && values[0] === values[32], `${values[0]!} ${values[32]!}`);
+  });
+
+  it('refuses a picture that says it has more pixels than are taken, by its head alone', async () => {
+    const bytes = Buffer.from(await plain(8, 8, 'red'));
+    // Width and height stand at the beginning of the first chunk, behind 8 bytes of signature, its length and its type.
+    bytes.writeUInt32BE(50_000, 16);
+    bytes.writeUInt32BE(50_000, 20);
+    bytes.writeUInt32BE(crc32(bytes.subarray(12, 29)), 29);
+    const before = process.memoryUsage.rss();
+    await assert.rejects(imageTensor(bytes, RAW), { code: 'INVALID_INPUT' });
+    assert.ok(process.memoryUsage.rss() - before < 256 * 2 ** 20);
   });
 
   it('refuses what is no picture with INVALID_INPUT', async () => {
