@@ -8,7 +8,8 @@ import type { RequestTrace } from '../../src/core/trace/trace.ts';
 
 const BOARDS = 3;
 const MODEL = 'language';
-const within = (): AbortSignal => AbortSignal.timeout(60_000);
+const PATIENCE_MS = 60_000;
+const within = (): AbortSignal => AbortSignal.timeout(PATIENCE_MS);
 
 describe('traces', function () {
   this.timeout(180_000);
@@ -28,8 +29,18 @@ describe('traces', function () {
     );
   }
 
-  const traceFrom = async (board: Board, id: string): Promise<RequestTrace> =>
+  const traceOnce = async (board: Board, id: string): Promise<RequestTrace> =>
     (await getJson([board.url], `/tilemesh/v1/requests/${id}/trace`, within())) as RequestTrace;
+
+  /** On a busy machine a board may answer too late: it is asked again. */
+  async function traceFrom(board: Board, id: string): Promise<RequestTrace> {
+    const deadlineMs = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const trace = await traceOnce(board, id);
+      if (trace.missing.length === 0) return trace;
+      assert.ok(performance.now() < deadlineMs, JSON.stringify(trace.missing));
+    }
+  }
 
   before(async () => {
     boards = await Boards.start(BOARDS);
@@ -44,7 +55,6 @@ describe('traces', function () {
     const trace = await traceFrom(boards.boards[1]!, requestId);
     assert.deepEqual([trace.schema, trace.state, trace.model], ['tilemesh.trace/1', 'answered', MODEL]);
     assert.equal(trace.entry, boards.boards[0]!.id);
-    assert.deepEqual(trace.missing, []);
     const attempt = trace.attempts.at(-1)!;
     assert.equal(attempt.outcome, 'answered');
     const plan = attempt.plan!;
@@ -117,7 +127,7 @@ describe('traces', function () {
     const [entry, other, frozen] = boards.boards as [Board, Board, Board];
     frozen.process.kill('SIGSTOP');
     try {
-      const trace = await traceFrom(other, requestId);
+      const trace = await traceOnce(other, requestId);
       assert.deepEqual(
         trace.missing.map(({ peer }) => peer),
         [frozen.id],
