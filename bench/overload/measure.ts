@@ -53,7 +53,9 @@ const WARM_SECONDS = 3;
 export async function measureOverload(options: OverloadOptions, context: BenchContext): Promise<OverloadResult> {
   const { cleanUp, signal, progress } = context;
   const boards = await Boards.start(1);
-  cleanUp.defer(async () => void (await boards.stop()));
+  cleanUp.defer(async () => {
+    await boards.stop();
+  });
   const url = new URL('/v2/models/lenet5/infer', boards.boards[0]!.url);
   await serve(url, 1, WARM_SECONDS, signal);
   const stopWatching = await watchLoad();
