@@ -29,6 +29,8 @@ import { measureKernels, type KernelsOptions } from './kernels/measure.ts';
 import { renderKernels } from './kernels/render.ts';
 import { measureOverhead, type OverheadOptions } from './overhead/measure.ts';
 import { renderOverhead } from './overhead/render.ts';
+import { measureOverload, type OverloadOptions } from './overload/measure.ts';
+import { renderOverload } from './overload/render.ts';
 import { measurePair, type PairOptions } from './pair/measure.ts';
 import { renderPair } from './pair/render.ts';
 import { measurePlanner, type PlannerOptions } from './planner/measure.ts';
@@ -124,6 +126,21 @@ export function createBenchProgram(terminal: Terminal): Command {
     [model(), requests(30), shape()],
     measureOverhead,
     renderOverhead,
+  );
+  add<OverloadOptions, Awaited<ReturnType<typeof measureOverload>>>(
+    'overload',
+    'answers a second of one peer, and how fast it refuses, with far more clients than it can serve',
+    [
+      new Option('--clients <numbers>', 'of clients that it takes, with commas in between')
+        .argParser(parseCounts(MAX_CLIENTS))
+        .default([2, 4, 8, 16]),
+      new Option('--crowd <number>', 'of clients that ask at once in the end')
+        .argParser(parseCount(MAX_PEERS))
+        .default(2_000),
+      new Option('--seconds <number>', 'for each number of clients').argParser(parseCount(MAX_SECONDS)).default(10),
+    ],
+    measureOverload,
+    renderOverload,
   );
   add<WireOptions, Awaited<ReturnType<typeof measureWire>>>(
     'wire',

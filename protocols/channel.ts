@@ -5,7 +5,14 @@
 import { MeshError, toMeshError } from '../src/core/errors.ts';
 import { asPeerId, type PeerId } from '../src/core/ids.ts';
 import type { FastLanes, FrameCarrier } from './carrier.ts';
-import { acceptStreams, openStream, type Frame, type FramingOptions, type StreamComponents } from './framing.ts';
+import {
+  acceptStreams,
+  openStream,
+  refuseStreams,
+  type Frame,
+  type FramingOptions,
+  type StreamComponents,
+} from './framing.ts';
 import { Listeners } from './listeners.ts';
 import { Outbound, type CreditScheme, type OutboundLimits } from './outbound.ts';
 import type { FrameSink } from './sink.ts';
@@ -71,7 +78,7 @@ export class Channel {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#stopAccepting();
-    await this.#components.registrar.unhandle(this.#options.protocol);
+    await refuseStreams(this.#components, this.#options);
     await Promise.all(Array.from(this.#outbound.values(), (outbound) => outbound.stop(CLOSE_TIMEOUT_MS)));
     this.#outbound.clear();
     for (const stream of this.#inbound) stream.abort(stopped());

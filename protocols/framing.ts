@@ -39,7 +39,10 @@ export interface StreamComponents {
 }
 
 export interface FramingOptions {
+  /** Its id, in the newest version. */
   readonly protocol: string;
+  /** Ids of older versions that this peer speaks too, the newest first: what a mesh needs while it is upgraded. */
+  readonly olderProtocols?: readonly string[];
   /** Largest frame, bytes, either way. */
   readonly maxFrameBytes: number;
   /** Streams of this protocol per connection, each way; further ones are reset by libp2p. */
@@ -49,6 +52,12 @@ export interface FramingOptions {
   /** How long a full stream may take to drain before its peer counts as lost. */
   readonly stallTimeoutMs: number;
 }
+
+/** All ids under which a protocol is spoken, the newest first. Two peers use the first that both speak. */
+export const spoken = ({ protocol, olderProtocols = [] }: FramingOptions): readonly string[] => [
+  protocol,
+  ...olderProtocols,
+];
 
 /** One stream of frames to or from one peer: the carrier that libp2p provides. */
 export class FrameStream {
@@ -211,7 +220,7 @@ export async function openStream(
   const signal = withTimeout(options.openTimeoutMs, cancel);
   try {
     const connection = await components.connectionManager.openConnection(peerIdFromString(peer), { signal });
-    const stream = await connection.newStream(options.protocol, {
+    const stream = await connection.newStream([...spoken(options)], {
       signal,
       maxOutboundStreams: options.maxStreams,
       runOnLimitedConnection: false,
@@ -246,17 +255,21 @@ function openingError(
 }
 
 /** Accepts streams of a protocol from now on. `onStream` must not throw. */
-export function acceptStreams(
+export async function acceptStreams(
   components: StreamComponents,
   options: FramingOptions,
   onStream: (stream: FrameStream, connection: Connection) => void,
 ): Promise<void> {
-  return components.registrar.handle(
-    options.protocol,
-    (stream, connection) =>
-      onStream(new FrameStream(asPeerId(connection.remotePeer.toString()), stream, options), connection),
-    { maxInboundStreams: options.maxStreams, maxOutboundStreams: options.maxStreams, runOnLimitedConnection: false },
-  );
+  const { maxStreams } = options;
+  const limits = { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, runOnLimitedConnection: false };
+  const accept = (stream: Stream, connection: Connection): void =>
+    onStream(new FrameStream(asPeerId(connection.remotePeer.toString()), stream, options), connection);
+  await Promise.all(spoken(options).map((protocol) => components.registrar.handle(protocol, accept, limits)));
+}
+
+/** Accepts no more of them. */
+export async function refuseStreams(components: StreamComponents, options: FramingOptions): Promise<void> {
+  await Promise.all(spoken(options).map((protocol) => components.registrar.unhandle(protocol)));
 }
 
 /** Errors of it-length-prefixed that are the sender's doing; an early end is not among them. */

@@ -108,21 +108,28 @@ async function programVersion(): Promise<string> {
   return '0.0.0';
 }
 
+/** Ids under which protocols are spoken where they are not those of this build: how a build with newer ones is tested. */
+export type ProtocolVersions = Readonly<
+  Partial<Record<keyof Services & string, { readonly protocol: string; readonly olderProtocols: readonly string[] }>>
+>;
+
 /** Heartbeats and models keep to streams: the ones must not depend on a lane, the others are too big for one. */
-function protocolServices({ dataPlane }: ResolvedConfig, logger: Logger): ServiceFactoryMap<Services> {
+function protocolServices(
+  { dataPlane }: ResolvedConfig,
+  versions: ProtocolVersions,
+  logger: Logger,
+): ServiceFactoryMap<Services> {
   const usesLanes = dataPlane.carrier === 'auto';
   const onChoice = ({ peer, ...choice }: LaneChoice): void =>
     logger.debug({ actor: 'lanes', peer, ...choice }, `pieces to a peer go by ${choice.carrier}`);
   return {
-    ...(usesLanes ? { lanes: lanes({ port: dataPlane.port, onChoice }) } : {}),
-    election: election({ usesLanes }),
-    plan: plan({ usesLanes }),
-    pieces: pieces({ usesLanes }),
-    blobs: blobs(),
-    answers: answers({ usesLanes }),
-    health: health(),
-    inspect: inspect(),
-    charters: charters(),
+    ...(usesLanes ? { lanes: lanes({ port: dataPlane.port, onChoice, ...versions.lanes }) } : {}),
+    election: election({ usesLanes, ...versions.election }),
+    plan: plan({ usesLanes, ...versions.plan }),
+    pieces: pieces({ usesLanes, ...versions.pieces }),
+    blobs: blobs(versions.blobs),
+    answers: answers({ usesLanes, ...versions.answers }),
+    health: health(versions.health),
   };
 }
 
@@ -155,17 +162,17 @@ class Undo {
  * Starts a peer: it listens, looks for others, and takes requests as soon as it is ready.
  * @throws MeshError DATA_FOLDER_IN_USE, PORT_IN_USE, INVALID_CONFIG, STORAGE_FAILED.
  */
-export async function createPeer(config: ResolvedConfig): Promise<Peer> {
+export async function createPeer(config: ResolvedConfig, versions: ProtocolVersions = {}): Promise<Peer> {
   const undo = new Undo();
   try {
-    return await assemble(config, undo);
+    return await assemble(config, versions, undo);
   } catch (error) {
     await undo.run();
     throw error;
   }
 }
 
-async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
+async function assemble(config: ResolvedConfig, versions: ProtocolVersions, undo: Undo): Promise<Peer> {
   const version = await programVersion();
   const logs = new Journal<string>(KEPT_LOGS);
   const logger = createLogger(
@@ -196,8 +203,6 @@ async function assemble(config: ResolvedConfig, undo: Undo): Promise<Peer> {
     listen: config.listen,
     discovery: config.discovery,
     logger,
-    metrics: libp2pMetrics(registry),
-    services: protocolServices(config, logger),
   });
   const { services } = host;
   const membership = new Membership({

@@ -7,11 +7,11 @@ export type AnswersService = Mailbox<AnswerMessage>;
 
 /** The libp2p service of `/tilemesh/answers/1.0.0`. */
 export const answers =
-  (init: Partial<Omit<ChannelOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
+  (init: Partial<Omit<ChannelOptions, 'maxFrameBytes'>> = {}) =>
   (components: ChannelComponents): AnswersService =>
     new Mailbox(components, answerCodec, {
       ...MAILBOX_DEFAULTS,
-      ...init,
       protocol: PROTOCOL_ID,
+      ...init,
       maxFrameBytes: MAX_FRAME_BYTES,
     });

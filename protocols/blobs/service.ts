@@ -1,7 +1,14 @@
 /** Models from peer to peer: manifest, graph, which chunks of the weights are held, and the chunks; a stream each. */
 import { MeshError, toMeshError } from '../../src/core/errors.ts';
 import type { ModelId, PeerId } from '../../src/core/ids.ts';
-import { acceptStreams, openStream, type FrameStream, type FramingOptions, type StreamComponents } from '../framing.ts';
+import {
+  acceptStreams,
+  openStream,
+  refuseStreams,
+  type FrameStream,
+  type FramingOptions,
+  type StreamComponents,
+} from '../framing.ts';
 import { Listeners } from '../listeners.ts';
 import { MAX_FRAME_BYTES, MAX_PIPELINED, MAX_SERVED_PER_PEER, PROTOCOL_ID } from './constants.ts';
 import { Exchange } from './exchange.ts';
@@ -58,7 +65,7 @@ export class BlobsService {
 
   /** Called by libp2p. */
   async stop(): Promise<void> {
-    await this.#components.registrar.unhandle(this.#options.protocol);
+    await refuseStreams(this.#components, this.#options);
     const error = new MeshError('UNAVAILABLE', 'this peer is shutting down; ask another peer');
     for (const streams of this.#served.values()) for (const stream of streams) stream.abort(error);
   }
@@ -163,6 +170,6 @@ const NOTHING: BlobProvider = {
 
 /** The libp2p service of `/tilemesh/blobs/1.0.0`. */
 export const blobs =
-  (init: Partial<Omit<BlobsOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
+  (init: Partial<Omit<BlobsOptions, 'maxFrameBytes'>> = {}) =>
   (components: StreamComponents): BlobsService =>
     new BlobsService(components, { ...BLOBS_DEFAULTS, ...init });

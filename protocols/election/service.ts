@@ -7,11 +7,11 @@ export type ElectionService = Mailbox<ElectionMessage>;
 
 /** The libp2p service of `/tilemesh/election/1.0.0`. */
 export const election =
-  (init: Partial<Omit<ChannelOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
+  (init: Partial<Omit<ChannelOptions, 'maxFrameBytes'>> = {}) =>
   (components: ChannelComponents): ElectionService =>
     new Mailbox(components, electionCodec, {
       ...MAILBOX_DEFAULTS,
-      ...init,
       protocol: PROTOCOL_ID,
+      ...init,
       maxFrameBytes: MAX_FRAME_BYTES,
     });

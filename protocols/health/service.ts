@@ -7,11 +7,11 @@ export type HealthService = Mailbox<HealthMessage>;
 
 /** The libp2p service of `/tilemesh/health/2.0.0`. */
 export const health =
-  (init: Partial<Omit<ChannelOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
+  (init: Partial<Omit<ChannelOptions, 'maxFrameBytes'>> = {}) =>
   (components: ChannelComponents): HealthService =>
     new Mailbox(components, healthCodec, {
       ...MAILBOX_DEFAULTS,
-      ...init,
       protocol: PROTOCOL_ID,
+      ...init,
       maxFrameBytes: MAX_FRAME_BYTES,
     });

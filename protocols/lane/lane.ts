@@ -7,7 +7,7 @@ import { MeshError, toMeshError } from '../../src/core/errors.ts';
 import type { PeerId } from '../../src/core/ids.ts';
 import type { FrameCarrier } from '../carrier.ts';
 import * as fields from '../fields.ts';
-import type { Frame, FramingOptions } from '../framing.ts';
+import { spoken, type Frame, type FramingOptions } from '../framing.ts';
 import type { FrameSink } from '../sink.ts';
 import { HEADER_BYTES, MAX_WAITING_BYTES, SMALL_FRAME_BYTES } from './constants.ts';
 import { FrameReader, writeHeader } from './frames.ts';
@@ -65,7 +65,7 @@ export class Lane {
 
   /** Undefined for a protocol it does not carry. */
   carrier(options: FramingOptions): LaneCarrier | undefined {
-    const number = this.protocols.indexOf(options.protocol);
+    const number = this.protocols.findIndex((protocol) => spoken(options).includes(protocol));
     if (number === -1 || !this.isOpen()) return undefined;
     const carrier = new LaneCarrier(this, number, options);
     this.#carriers.add(carrier);

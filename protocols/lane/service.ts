@@ -10,6 +10,8 @@ import {
   acceptStreams,
   openConnection,
   openStream,
+  refuseStreams,
+  spoken,
   type FrameStream,
   type FramingOptions,
   type StreamComponents,
@@ -117,7 +119,7 @@ export class LanesService implements FastLanes {
   async stop(): Promise<void> {
     this.#components.events.removeEventListener('peer:disconnect', this.#onDisconnect);
     this.#listener.close();
-    await this.#components.registrar.unhandle(this.#options.protocol);
+    await refuseStreams(this.#components, this.#options);
   }
 
   /** Called by libp2p, when all protocols have stopped. */
@@ -133,8 +135,11 @@ export class LanesService implements FastLanes {
   }
 
   accept(options: FramingOptions, onCarrier: (carrier: FrameCarrier) => void): () => void {
-    this.#accepted.set(options.protocol, { options, onCarrier });
-    return () => void this.#accepted.delete(options.protocol);
+    const accepted = { options, onCarrier };
+    for (const protocol of spoken(options)) this.#accepted.set(protocol, accepted);
+    return () => {
+      for (const protocol of spoken(options)) this.#accepted.delete(protocol);
+    };
   }
 
   async carrierTo(peer: PeerId, options: FramingOptions): Promise<FrameCarrier | undefined> {
@@ -272,8 +277,11 @@ export class LanesService implements FastLanes {
     if (host === undefined || listener === undefined) {
       throw new MeshError('UNAVAILABLE', `no lane is offered at ${host ?? 'an IPv4 address'}`);
     }
-    const accepted = offer.protocols.flatMap((protocol) => this.#accepted.get(protocol) ?? []);
-    const protocols = accepted.map(({ options }) => options.protocol);
+    const accepted = [...new Set(this.#accepted.values())].flatMap(({ options, onCarrier }) => {
+      const protocol = spoken(options).find((own) => offer.protocols.includes(own));
+      return protocol === undefined ? [] : [{ options, onCarrier, protocol }];
+    });
+    const protocols = accepted.map(({ protocol }) => protocol);
     const { socket, receive } = await dialSecurely({
       host,
       port: listener.port,
@@ -323,6 +331,6 @@ const hostOf = (address: { toString(): string }): string | undefined =>
 
 /** The libp2p service of `/tilemesh/lane/1.0.0`. List it first: the others use it. */
 export const lanes =
-  (init: Partial<Omit<LanesOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
+  (init: Partial<Omit<LanesOptions, 'maxFrameBytes'>> = {}) =>
   (components: LaneComponents): LanesService =>
     new LanesService(components, { ...LANES_DEFAULTS, ...init });

@@ -181,6 +181,6 @@ function checkPiece({ type, region, bytes, tensor }: Piece): void {
 
 /** The libp2p service of `/tilemesh/pieces/1.0.0`. */
 export const pieces =
-  (init: Partial<Omit<PiecesOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
+  (init: Partial<Omit<PiecesOptions, 'maxFrameBytes'>> = {}) =>
   (components: ChannelComponents): PiecesService =>
     new PiecesService(components, { ...PIECES_DEFAULTS, ...init });

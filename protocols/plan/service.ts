@@ -7,11 +7,11 @@ export type PlanService = Mailbox<PlanMessage>;
 
 /** The libp2p service of `/tilemesh/plan/1.0.0`. */
 export const plan =
-  (init: Partial<Omit<ChannelOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
+  (init: Partial<Omit<ChannelOptions, 'maxFrameBytes'>> = {}) =>
   (components: ChannelComponents): PlanService =>
     new Mailbox(components, planCodec, {
       ...MAILBOX_DEFAULTS,
-      ...init,
       protocol: PROTOCOL_ID,
+      ...init,
       maxFrameBytes: MAX_FRAME_BYTES,
     });

@@ -86,7 +86,9 @@ export type EntryEffect<Result> =
 
 export type EntryStep<Result> = readonly [EntryState, readonly EntryEffect<Result>[]];
 
-const isRetryable = (code: ErrorCode): boolean => ERROR_CODES[code].isRetryable || code === 'STALE_TERM';
+/** Failures that another coordinator need not have: a newer term, a disk that is full. */
+const OF_ONE_PEER: readonly ErrorCode[] = ['STALE_TERM', 'STORAGE_FAILED'];
+const isRetryable = (code: ErrorCode): boolean => ERROR_CODES[code].isRetryable || OF_ONE_PEER.includes(code);
 
 const without = (peers: readonly PeerId[], peer: PeerId): readonly PeerId[] => peers.filter((other) => other !== peer);
 

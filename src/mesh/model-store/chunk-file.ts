@@ -20,6 +20,8 @@ type Blob = ModelManifest['blob'];
 export class ChunkFile {
   /** Absolute path of the sparse file. */
   readonly path: string;
+  /** Told of chunks that the disk has damaged. Replaced by the owner. */
+  onDamaged: (error: MeshError) => void = () => undefined;
   readonly #blob: Blob;
   readonly #file: FileHandle;
   readonly #bitmapPath: string;
@@ -100,6 +102,8 @@ export class ChunkFile {
     clearBit(this.#held, index);
     clearBit(this.#checked, index);
     this.#save();
+    const message = `chunk ${index} of ${this.path} is damaged and will be fetched again: check the disk`;
+    this.onDamaged(new MeshError('STORAGE_FAILED', message));
     return null;
   }
 

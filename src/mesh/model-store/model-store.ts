@@ -34,22 +34,24 @@ const DRAFT_PREFIX = '.draft-';
 
 export class ModelStore {
   readonly #folder: string;
+  readonly #onDamaged: (error: MeshError) => void;
   readonly #models = new Map<ModelId, ModelFolder>();
   readonly #graphs = new Map<ModelId, Graph>();
   #lastChange: Promise<unknown> = Promise.resolve();
 
-  private constructor(folder: string) {
+  private constructor(folder: string, onDamaged: (error: MeshError) => void) {
     this.#folder = folder;
+    this.#onDamaged = onDamaged;
   }
 
   /**
    * Opens `<dataFolder>/models`, creating it when needed. One process at a time may have a data folder open.
-   * @param onDamaged is told of models that cannot be used and are left out.
+   * @param onDamaged is told of models that cannot be used and are left out, and of parts of weights that the disk has damaged.
    * @throws MeshError STORAGE_FAILED.
    */
   static async open(dataFolder: string, onDamaged: (error: MeshError) => void = () => undefined): Promise<ModelStore> {
     const folder = resolve(dataFolder, 'models');
-    const store = new ModelStore(folder);
+    const store = new ModelStore(folder, onDamaged);
     const names = await onDisk(`open ${folder}`, async () => {
       await mkdir(folder, { recursive: true });
       return readdir(folder);
@@ -58,7 +60,7 @@ export class ModelStore {
       if (name.startsWith(DRAFT_PREFIX)) await rm(join(folder, name), { recursive: true, force: true });
       if (!isModelId(name)) continue;
       try {
-        store.#models.set(name, await openModelFolder(join(folder, name), name));
+        store.#add(await openModelFolder(join(folder, name), name));
       } catch (error) {
         onDamaged(toMeshError(error, 'STORAGE_FAILED'));
       }
@@ -229,7 +231,7 @@ export class ModelStore {
       // What stands there can only be a model that was found damaged.
       await rm(path, { recursive: true, force: true });
       await rename(draft, path);
-      this.#models.set(id, await openModelFolder(path, id));
+      this.#add(await openModelFolder(path, id));
     }
     return this.get(id);
   }
@@ -250,6 +252,11 @@ export class ModelStore {
     const result = this.#lastChange.then(() => onDisk(`change ${this.#folder}`, change));
     this.#lastChange = result.catch(() => undefined);
     return result;
+  }
+
+  #add(model: ModelFolder): void {
+    model.chunks.onDamaged = this.#onDamaged;
+    this.#models.set(model.id, model);
   }
 
   #model(id: ModelId): ModelFolder {

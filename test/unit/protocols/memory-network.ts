@@ -13,6 +13,8 @@ export interface MemoryPeer {
   readonly components: StreamComponents;
   /** Streams this peer opened, oldest first. */
   readonly opened: Stream[];
+  /** The protocols agreed on for them. */
+  readonly protocolsOpened: readonly string[];
 }
 
 export interface MemoryNetwork {
@@ -30,6 +32,7 @@ export async function memoryNetwork(size: number, options: StreamPairOptions = {
       const own = new Map<string, Handler>();
       handlers.set(peerId.toString(), own);
       const opened: Stream[] = [];
+      const protocolsOpened: string[] = [];
       const components: StreamComponents = {
         peerId,
         registrar: {
@@ -41,11 +44,15 @@ export async function memoryNetwork(size: number, options: StreamPairOptions = {
             const theirs = handlers.get(remote.toString());
             if (theirs === undefined || unplugged.has(remote.toString())) return Promise.reject(new Error('no route'));
             return Promise.resolve({
-              newStream: async (protocol: string) => {
-                const handler = theirs.get(protocol);
-                if (handler === undefined) throw new Error(`${protocol} is not spoken`);
+              newStream: async (asked: string | readonly string[]) => {
+                const protocols = typeof asked === 'string' ? [asked] : asked;
+                const protocol = protocols.find((own) => theirs.has(own));
+                const handler = protocol === undefined ? undefined : theirs.get(protocol);
+                if (protocol === undefined || handler === undefined)
+                  throw new Error(`${protocols.join()} is not spoken`);
                 const [outbound, inbound] = await streamPair({ ...options, protocol });
                 opened.push(outbound);
+                protocolsOpened.push(protocol);
                 void handler(inbound, { remotePeer: peerId } as Connection);
                 return outbound;
               },
@@ -53,7 +60,7 @@ export async function memoryNetwork(size: number, options: StreamPairOptions = {
           },
         },
       };
-      return { id: asPeerId(peerId.toString()), components, opened };
+      return { id: asPeerId(peerId.toString()), components, opened, protocolsOpened };
     }),
   );
   return { peers, unplug: (peer) => void unplugged.add(peer) };

@@ -27,6 +27,7 @@ const a = asPeerId('a');
 const b = asPeerId('b');
 const c = asPeerId('c');
 const overloaded: Failure = { code: 'OVERLOADED', message: 'queue full' };
+const diskFull = { code: 'STORAGE_FAILED', message: 'disk full' } as const;
 const invalid: Failure = { code: 'INVALID_INPUT', message: 'wrong shape' };
 
 /** `propose b 2`, `cancel a 1`, `deliver a 1 cat`, `giveUp CANCELLED`. */
@@ -74,6 +75,7 @@ const CASES: readonly Case[] = [
     ],
   },
   { name: 'asks the next when one declines for load', script: [[1, declined(), 'propose b 2']] },
+  { name: 'asks the next when the disk of one is full', script: [[1, declined(a, 1, diskFull), 'propose b 2']] },
   {
     name: 'ends on a refusal no other peer would take back',
     script: [[1, declined(a, 1, invalid), 'giveUp INVALID_INPUT']],
