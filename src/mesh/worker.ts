@@ -206,6 +206,8 @@ export class Worker {
         return;
       }
       await execution.prepare((completedBytes, totalBytes) => signs.fetched(completedBytes, totalBytes));
+      // A newer term may have come meanwhile.
+      running.abort.signal.throwIfAborted();
       isReady = true;
       signs.prepared();
       running.recording.mark('prepared', id);
