@@ -130,6 +130,8 @@ function protocolServices(
     blobs: blobs(versions.blobs),
     answers: answers({ usesLanes, ...versions.answers }),
     health: health(versions.health),
+    inspect: inspect(),
+    charters: charters(),
   };
 }
 
@@ -203,6 +205,8 @@ async function assemble(config: ResolvedConfig, versions: ProtocolVersions, undo
     listen: config.listen,
     discovery: config.discovery,
     logger,
+    metrics: libp2pMetrics(registry),
+    services: protocolServices(config, versions, logger),
   });
   const { services } = host;
   const membership = new Membership({

@@ -51,11 +51,17 @@ export class Assignment {
     return isFeed ? this.feed() : this.#assign(peer);
   }
 
-  /** Has all but some drop what belongs to this attempt. */
-  async abort(reason: string, except: ReadonlySet<PeerId>): Promise<void> {
+  /**
+   * Has all drop what belongs to this attempt, also those that are lost: what was sent to them may yet arrive, and this goes
+   * behind it. Nobody waits for those.
+   */
+  async abort(reason: string, lost: ReadonlySet<PeerId>): Promise<void> {
     const { plans, id, participants } = this.#parts;
-    const told = participants.filter((peer) => !except.has(peer));
-    await Promise.allSettled(told.map((peer) => plans.send(peer, { kind: 'abort', ...id, reason })));
+    const told = participants.map(async (peer) => {
+      const sent = plans.send(peer, { kind: 'abort', ...id, reason }).catch(() => undefined);
+      if (!lost.has(peer)) await sent;
+    });
+    await Promise.all(told);
   }
 
   #assign(peer: PeerId): Promise<void> {

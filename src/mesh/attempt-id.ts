@@ -12,3 +12,5 @@ export interface AttemptId {
 type Order = Omit<AttemptId, 'requestId'>;
 
 export const isNewer = (a: Order, b: Order): boolean => a.term > b.term || (a.term === b.term && a.attempt > b.attempt);
+
+export const isSame = (a: Order, b: Order): boolean => a.term === b.term && a.attempt === b.attempt;

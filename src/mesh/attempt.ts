@@ -145,9 +145,9 @@ export class Attempt {
     return phase === 'running' ? holdingUp(this.#course) : [];
   }
 
-  /** Has the participants drop what belongs to this attempt. */
-  abort(reason: string, except: ReadonlySet<PeerId>): Promise<void> {
-    return this.#assignment.abort(reason, except);
+  /** Has the participants drop what belongs to this attempt. Resolves when all but the lost ones have been told. */
+  abort(reason: string, lost: ReadonlySet<PeerId>): Promise<void> {
+    return this.#assignment.abort(reason, lost);
   }
 
   /** @returns whether the attempt cannot do without that peer. */

@@ -61,8 +61,12 @@ export class Coordination {
     if (this.#attempt?.lost(peer) === true) this.#lost.add(peer);
   }
 
-  message(from: PeerId, message: PlanMessage): void {
-    if (message.attempt === this.#attempt?.id.attempt) this.#attempt.message(from, message);
+  /** @returns whether it is about the attempt in hand. */
+  message(from: PeerId, message: PlanMessage): boolean {
+    const attempt = this.#attempt;
+    if (message.attempt !== attempt?.id.attempt) return false;
+    attempt.message(from, message);
+    return true;
   }
 
   /** @throws MeshError when no answer can be had in this term. */

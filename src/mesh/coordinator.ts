@@ -1,6 +1,7 @@
 /** The coordinator's desk: accepts or declines proposals, keeps the leases it holds alive, and reports to the entry. */
 import type { ElectionMessage, Propose } from '../../protocols/election/messages.ts';
-import { createFence, type Fence } from '../core/election/fence.ts';
+import type { PlanMessage } from '../../protocols/plan/messages.ts';
+import type { Fence } from '../core/election/fence.ts';
 import { LEASE_MS, RENEW_MS } from '../core/election/lease.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import { asPeerId, type PeerId, type RequestId } from '../core/ids.ts';
@@ -14,9 +15,12 @@ export interface CoordinatorParts extends Omit<CoordinationParts, 'concurrency'>
   readonly models: ModelAccess;
   /** Requests coordinated at a time; further proposals are declined. */
   readonly maxRequests: number;
+  readonly createFence: (limit: number) => Fence;
 }
 
 const FENCED_REQUESTS = 4096;
+/** What participants say of attempts in hand. */
+const SIGNS_OF_WORK: ReadonlySet<PlanMessage['kind']> = new Set(['ready', 'preparing', 'progress']);
 
 interface Desk {
   readonly request: Propose;
@@ -27,7 +31,7 @@ interface Desk {
 
 export class Coordinator {
   readonly #parts: CoordinatorParts;
-  readonly #fence: Fence = createFence(FENCED_REQUESTS);
+  readonly #fence: Fence;
   readonly #desks = new Map<RequestId, Desk>();
   readonly #unsubscribe: (() => void)[] = [];
   #load = NO_LOAD;
@@ -36,6 +40,7 @@ export class Coordinator {
 
   constructor(parts: CoordinatorParts) {
     this.#parts = parts;
+    this.#fence = parts.createFence(FENCED_REQUESTS);
   }
 
   start(): void {
@@ -47,7 +52,8 @@ export class Coordinator {
       }),
       plans.onMessage((from, message) => {
         const desk = this.#desks.get(message.requestId);
-        if (desk?.request.term === message.term) desk.coordination.message(from, message);
+        const isOurs = desk?.request.term === message.term && desk.coordination.message(from, message);
+        if (!isOurs && SIGNS_OF_WORK.has(message.kind)) this.#release(from, message);
       }),
       members.onLost((peer) => this.#peerLost(peer)),
     );
@@ -62,6 +68,13 @@ export class Coordinator {
   /** Takes no proposals of other peers from now on. */
   drain(): void {
     this.#isDraining = true;
+  }
+
+  /** Somebody works on an attempt that is over here: what told it so was lost, or came before the plan. */
+  #release(participant: PeerId, { requestId, term, attempt }: PlanMessage): void {
+    const reason = 'the attempt is over';
+    // One that cannot be reached any more has lost its coordinator, and lets go by itself.
+    this.#parts.plans.send(participant, { kind: 'abort', requestId, term, attempt, reason }).catch(() => undefined);
   }
 
   /** Requests being coordinated. */
@@ -96,10 +109,13 @@ export class Coordinator {
     const { maxRequests, members } = this.#parts;
     if (this.#isStopping || (this.#isDraining && entry !== members.self))
       return new MeshError('UNAVAILABLE', 'this peer is stopping');
-    if (!this.#fence.admit(requestId, term)) return new MeshError('STALE_TERM', `term ${term} of this request is over`);
-    if (this.#desks.has(requestId)) {
-      const desk = this.#desks.get(requestId)!;
-      if (desk.request.term >= term) return new MeshError('STALE_TERM', `term ${term} of this request is over`);
+    // No term twice, also when the client asks again through another entry, which counts from 1.
+    const isNew = term > this.#fence.highest(requestId);
+    if (!isNew || !this.#fence.admit(requestId, term)) {
+      return new MeshError('STALE_TERM', `term ${term} of this request is over`);
+    }
+    const desk = this.#desks.get(requestId);
+    if (desk !== undefined) {
       desk.abort.abort(new MeshError('STALE_TERM', 'a newer term has begun'));
       return undefined;
     }
@@ -109,6 +125,11 @@ export class Coordinator {
 
   async #proposed(entry: PeerId, request: Propose): Promise<void> {
     const { requestId, term } = request;
+    const known = this.#desks.get(requestId);
+    if (known?.entry === entry && known.request.term === term) {
+      await this.#tell(entry, { kind: 'accept', requestId, term, leaseMs: LEASE_MS });
+      return;
+    }
     const objection = this.#objection(entry, request);
     if (objection !== undefined) {
       const { code, message } = objection;

@@ -6,7 +6,7 @@
  */
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import type { PeerId, RequestId } from '../core/ids.ts';
-import { isNewer, type AttemptId } from './attempt-id.ts';
+import { isNewer, isSame, type AttemptId } from './attempt-id.ts';
 import type { Clock } from './ports.ts';
 
 export interface EarlyLimits {
@@ -146,5 +146,3 @@ export class EarlyPieces {
     if (young.length > 0) this.#stopTimer = this.#clock.after(ageMs, () => this.#expire());
   }
 }
-
-const isSame = (a: AttemptId, b: AttemptId): boolean => a.term === b.term && a.attempt === b.attempt;

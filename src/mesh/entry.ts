@@ -1,5 +1,6 @@
 /** The entry: has each request that comes in at this peer answered, once, however often it is asked. */
 import { createHash } from 'node:crypto';
+import type { ElectionMessage } from '../../protocols/election/messages.ts';
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import { MeshError } from '../core/errors.ts';
 import type { PeerId, RequestId } from '../core/ids.ts';
@@ -71,7 +72,11 @@ export class Entry {
     const { elections, plans, members } = this.#parts;
     this.#recall.start();
     this.#unsubscribe.push(
-      elections.onMessage((from, message) => this.#desks.get(message.requestId)?.message(from, message)),
+      elections.onMessage((from, message) => {
+        const desk = this.#desks.get(message.requestId);
+        if (desk !== undefined) desk.message(from, message);
+        else if (message.kind === 'accept' || message.kind === 'renew') this.#release(from, message);
+      }),
       plans.onMessage((from, message) => {
         if (message.kind === 'feed') this.#desks.get(message.requestId)?.feed(from, message);
       }),
@@ -90,6 +95,12 @@ export class Entry {
   /** Wants no new requests from now on: see `refusal`. Those whose clients were not refused are still taken. */
   drain(): void {
     this.#isDraining = true;
+  }
+
+  /** Somebody coordinates a request that has ended here. */
+  #release(coordinator: PeerId, { requestId, term }: ElectionMessage): void {
+    // One that cannot be reached any more has lost its entry, and lets go by itself.
+    this.#parts.elections.send(coordinator, { kind: 'cancel', requestId, term }).catch(() => undefined);
   }
 
   /** Requests that run. */

@@ -7,6 +7,7 @@ import type { Logger } from '../observability/logger.ts';
 import { Coordinator } from './coordinator.ts';
 import { Entry, type EntryLimits } from './entry.ts';
 import { EARLY_DEFAULTS, type EarlyLimits } from './early-pieces.ts';
+import { createFence, type Fence } from '../core/election/fence.ts';
 import { isAt, TO_ENTRY } from './piece-address.ts';
 import { PlanLedger } from './plan-ledger.ts';
 import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
@@ -33,6 +34,8 @@ export interface PeerActorsParts {
   /** What is kept of pieces that come before their plan. */
   readonly earlyLimits?: EarlyLimits;
   readonly arithmetic: Arithmetic;
+  /** What keeps coordinators out that have been replaced; for so many requests. */
+  readonly createFence?: (limit: number) => Fence;
 }
 
 /** Rendezvous hashing gives some peers more than their share to coordinate at times. */
@@ -55,12 +58,14 @@ export class PeerActors {
     const { logger, plans, limits, earlyLimits = EARLY_DEFAULTS } = parts;
     const preparation = new Preparation(parts.models, parts.planner, parts.arithmetic);
     const ledger = new PlanLedger();
+    const fencing = { createFence: parts.createFence ?? createFence };
     const records = new Recorder(parts.clock);
     this.preparation = preparation;
     this.records = records;
     this.entry = new Entry({ ...parts, preparation, records, logger: logger.child({ actor: 'entry' }) });
     this.coordinator = new Coordinator({
       ...parts,
+      ...fencing,
       preparation,
       ledger,
       maxRequests: limits.maxConcurrent * COORDINATED_PER_PLACE,
@@ -69,6 +74,7 @@ export class PeerActors {
     });
     this.worker = new Worker({
       ...parts,
+      ...fencing,
       channel: plans,
       preparation,
       ledger,

@@ -1,6 +1,7 @@
 /**
  * What a participant tells its coordinator while it works: tiles computed, several in one message, and, when there are none
- * for a while, that it still prepares or computes. So silence means that it waits for others.
+ * for a while, that it still prepares or computes. So silence means that it waits for others; one that waits for long asks
+ * whether it still should.
  */
 import type { TilePlace } from '../../protocols/plan/messages.ts';
 import { MAX_PROGRESS_TILES } from '../../protocols/plan/constants.ts';
@@ -8,7 +9,9 @@ import type { Clock } from './ports.ts';
 
 export type WorkSign =
   | { readonly kind: 'preparing'; readonly completedBytes: number; readonly totalBytes: number }
-  | { readonly kind: 'progress'; readonly tiles: readonly TilePlace[] };
+  | { readonly kind: 'progress'; readonly tiles: readonly TilePlace[] }
+  /** Prepared, and waiting for pieces for long: the answer says whether they are still to come. */
+  | { readonly kind: 'ready' };
 
 export interface WorkSignsParts {
   readonly clock: Clock;
@@ -21,6 +24,8 @@ export interface WorkSignsParts {
 export const TELL_INTERVAL_MS = 250;
 /** Without news, one in this time: several within the silence that a coordinator bears. */
 export const SIGN_INTERVAL_MS = 400;
+/** Whoever waits asks in this time whether it is for nothing: longer than a coordinator bears silence. */
+export const WAIT_INTERVAL_MS = 5_000;
 
 export class WorkSigns {
   readonly #parts: WorkSignsParts;
@@ -73,10 +78,12 @@ export class WorkSigns {
   #look(): void {
     const { clock, isComputing, tell } = this.#parts;
     const isAtWork = this.#isPreparing || isComputing();
-    const isDue = this.#hasNews || (isAtWork && clock.now() - this.#toldMs >= SIGN_INTERVAL_MS);
+    const silentMs = clock.now() - this.#toldMs;
+    const isDue = this.#hasNews || silentMs >= (isAtWork ? SIGN_INTERVAL_MS : WAIT_INTERVAL_MS);
     if (!isDue) return;
     this.#toldMs = clock.now();
-    if (this.#isPreparing) {
+    if (!isAtWork && !this.#hasNews) tell({ kind: 'ready' });
+    else if (this.#isPreparing) {
       this.#hasSaidPreparing = true;
       tell({ kind: 'preparing', ...this.#bytes });
     } else tell({ kind: 'progress', tiles: this.#tiles.splice(0, MAX_PROGRESS_TILES) });

@@ -1,12 +1,12 @@
 /** The participant: takes assignments, computes its tiles, refuses work of coordinators that have been replaced. */
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import type { Assign, PlanMessage } from '../../protocols/plan/messages.ts';
-import { createFence, type Fence } from '../core/election/fence.ts';
+import type { Fence } from '../core/election/fence.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import type { PeerId, RequestId } from '../core/ids.ts';
 import { release, reserve, reservedBytes, shareBytes, type Reservations } from '../core/schedule/reservation.ts';
 import type { Logger } from '../observability/logger.ts';
-import { isNewer, type AttemptId } from './attempt-id.ts';
+import { isNewer, isSame, type AttemptId } from './attempt-id.ts';
 import { EarlyPieces, type EarlyLimits } from './early-pieces.ts';
 import { Execution } from './execution.ts';
 import type { PlanLedger } from './plan-ledger.ts';
@@ -35,6 +35,7 @@ export interface WorkerParts {
   /** Memory for feature maps of all attempts; each reserves its share before it starts. */
   readonly mapBytes: number;
   readonly earlyLimits: EarlyLimits;
+  readonly createFence: (limit: number) => Fence;
 }
 
 interface Running {
@@ -47,21 +48,26 @@ interface Running {
 
 const keyOf = ({ requestId, term, attempt }: AttemptId): string => `${requestId}/${term}/${attempt}`;
 
+interface Ended extends AttemptId {
+  readonly coordinator: PeerId;
+}
+
 /** Requests whose newest term and attempt are remembered. */
 const FENCED_REQUESTS = 4096;
 
 export class Worker {
   readonly #parts: WorkerParts;
-  readonly #fence: Fence = createFence(FENCED_REQUESTS);
+  readonly #fence: Fence;
   readonly #running = new Map<RequestId, Running>();
   /** The newest attempt of each request that has ended here. */
-  readonly #ended = new RecentMap<RequestId, AttemptId>(FENCED_REQUESTS);
+  readonly #ended = new RecentMap<RequestId, Ended>(FENCED_REQUESTS);
   readonly #early: EarlyPieces;
   readonly #unsubscribe: (() => void)[] = [];
   #reserved: Reservations = new Map();
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
+    this.#fence = parts.createFence(FENCED_REQUESTS);
     this.#early = new EarlyPieces(parts.clock, parts.earlyLimits);
   }
 
@@ -126,13 +132,29 @@ export class Worker {
     running.abort.abort(new MeshError('CANCELLED', reason));
     if (this.#running.get(id.requestId) !== running) return;
     this.#running.delete(id.requestId);
-    this.#ended.set(id.requestId, id);
+    this.#end({ ...id, coordinator: running.coordinator });
+  }
+
+  #end(attempt: Ended): void {
+    const ended = this.#ended.get(attempt.requestId);
+    if (ended === undefined || !isNewer(ended, attempt)) this.#ended.set(attempt.requestId, attempt);
+  }
+
+  /** Whether that attempt of that coordinator is in hand or has ended: its plan has come twice, or too late. */
+  #isKnown(coordinator: PeerId, id: AttemptId): boolean {
+    const ended = this.#ended.get(id.requestId);
+    const running = this.#running.get(id.requestId);
+    return (
+      (ended?.coordinator === coordinator && isSame(ended, id)) ||
+      (running?.coordinator === coordinator && isSame(running.id, id))
+    );
   }
 
   #abort(from: PeerId, { requestId, term, attempt, reason }: AttemptId & { readonly reason: string }): void {
     const running = this.#running.get(requestId);
-    if (running?.coordinator !== from || running.id.term !== term || running.id.attempt > attempt) return;
-    this.#drop(running, reason);
+    // Otherwise it may have overtaken the plan.
+    if (running?.id.term !== term) this.#end({ requestId, term, attempt, coordinator: from });
+    else if (running.coordinator === from && running.id.attempt <= attempt) this.#drop(running, reason);
   }
 
   /** Why an assignment cannot be taken, or undefined. */
@@ -154,6 +176,7 @@ export class Worker {
     const { preparation, ledger, clock } = this.#parts;
     const { digest, plan } = message;
     const id = { requestId: message.requestId, term: message.term, attempt: message.attempt };
+    if (this.#isKnown(from, id)) return;
     const objection = this.#objection(message);
     if (objection !== undefined) {
       await this.#reply(from, { kind: 'refuse', ...id, code: objection.code, message: objection.message });
@@ -183,6 +206,8 @@ export class Worker {
         return;
       }
       await execution.prepare((completedBytes, totalBytes) => signs.fetched(completedBytes, totalBytes));
+      // A newer term may have come meanwhile.
+      running.abort.signal.throwIfAborted();
       isReady = true;
       signs.prepared();
       running.recording.mark('prepared', id);

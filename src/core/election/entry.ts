@@ -219,7 +219,12 @@ export function stepEntry<Result>(state: EntryState, event: EntryEvent<Result>, 
     case 'failed':
       break;
   }
-  if (phase.kind === 'waiting' || event.peer !== phase.peer || event.term !== state.term) return [state, []];
+  if (phase.kind === 'waiting' || event.peer !== phase.peer || event.term !== state.term) {
+    // Whoever still holds a term that is over is to let go of it.
+    const isOver = event.term < state.term || (event.term === state.term && phase.kind === 'waiting');
+    const isHeld = event.kind === 'accepted' || event.kind === 'renewed';
+    return [state, isHeld && isOver ? [{ kind: 'sendCancel', peer: event.peer, term: event.term }] : []];
+  }
   const { peer, term } = event;
   switch (event.kind) {
     case 'accepted': {

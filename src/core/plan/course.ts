@@ -140,8 +140,11 @@ export function stepCourse(course: Course, event: CourseEvent, nowMs: number): C
       return blame(course, event);
     case 'missed':
       return end(course, { kind: 'replan', without: [], reason: 'missed pieces', accuser: event.peer });
-    case 'assigned':
     case 'ready':
+      // Said again by one that waits, and asks by that whether the attempt is still on: no sign that it gets on.
+      if (!course.unready.has(event.peer)) return [course, undefined];
+      return settle(hear({ ...course, lastSignMs: nowMs }, event));
+    case 'assigned':
     case 'preparing':
     case 'progress':
     case 'finished':

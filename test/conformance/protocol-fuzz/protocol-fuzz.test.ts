@@ -67,9 +67,11 @@ interface Parser {
   readonly parse: (frame: Uint8Array) => unknown;
 }
 
+const PEER = asPeerId('12D3KooWEZ5KKuJ2DmUNnBnzhJ7pRUyCCwEs7WmGyGYXoCVn3bXm');
 const heartbeat = {
-  kind: 'heartbeat' as const,
   sequence: 7,
+  profileSequence: 5,
+  incarnation: 1,
   mesh: 'home',
   name: 'kitchen',
   version: '0.1.0',
@@ -168,7 +170,26 @@ const PARSERS: readonly Parser[] = [
   },
   {
     name: 'health',
-    frames: [heartbeat, { kind: 'goodbye', reason: 'stopped' } as const].map((message) => healthCodec.encode(message)),
+    frames: [
+      {
+        kind: 'beat',
+        isWatching: true,
+        sentMs: 12,
+        echo: { sentMs: 5, heldMs: 2 },
+        told: [{ peer: PEER, kind: 'heartbeat', heartbeat }],
+        suspicions: [{ peer: PEER, startedAtMs: 1.7e12, incarnation: 2 }],
+      } as const,
+      { kind: 'probe', nonce: 3, sentMs: 4 } as const,
+      { kind: 'ask', nonce: 3, peer: PEER, startedAtMs: 1.7e12, incarnation: 2 } as const,
+      { kind: 'ack', nonce: 3, about: PEER, sentMs: 4 } as const,
+      {
+        kind: 'digest',
+        sentMs: 4,
+        isReply: false,
+        entries: [{ peer: PEER, startedAtMs: 1.7e12, sequence: 9 }],
+      } as const,
+      { kind: 'goodbye', reason: 'stopped' } as const,
+    ].map((message) => healthCodec.encode(message)),
     parse: (frame) => healthCodec.decode(frame),
   },
   {

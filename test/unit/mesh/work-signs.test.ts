@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { RUN_SILENCE_MS } from '../../../src/core/plan/course.ts';
-import { SIGN_INTERVAL_MS, TELL_INTERVAL_MS, WorkSigns, type WorkSign } from '../../../src/mesh/work-signs.ts';
+import {
+  SIGN_INTERVAL_MS,
+  TELL_INTERVAL_MS,
+  WAIT_INTERVAL_MS,
+  WorkSigns,
+  type WorkSign,
+} from '../../../src/mesh/work-signs.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 describe('mesh/work-signs', () => {
@@ -58,10 +64,15 @@ describe('mesh/work-signs', () => {
     signs.stop();
   });
 
-  it('is silent while it waits for others', () => {
+  it('says nothing while it waits for others, but asks once in a while whether it still should', () => {
     signs.prepared();
-    clock.advance(60_000);
+    clock.advance(WAIT_INTERVAL_MS - 1);
     assert.deepEqual(told, []);
+    clock.advance(2 * WAIT_INTERVAL_MS);
+    assert.deepEqual(
+      told.map(({ sign }) => sign),
+      [{ kind: 'ready' }, { kind: 'ready' }],
+    );
     signs.stop();
   });
 

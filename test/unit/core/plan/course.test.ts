@@ -65,6 +65,16 @@ describe('core/plan/course', () => {
     (turn: Turn | undefined) =>
       assert.deepEqual(turn?.kind === 'replan' ? turn.without : turn, without);
 
+  it('does not take for progress that one waits', () => {
+    begin(true);
+    assert.deepEqual(hear({ kind: 'assigned' }, ready(A), ready(B), ready(C)), { kind: 'feed' });
+    hear({ kind: 'fed' });
+    const dueMs = nextTickMs(course);
+    nowMs = dueMs - 1;
+    hear(ready(B));
+    assert.equal(nextTickMs(course), dueMs);
+  });
+
   it('holds the inputs back until all are ready, where it waits', () => {
     begin(true);
     assert.equal(hear({ kind: 'assigned' }, ready(A), ready(C)), undefined);
