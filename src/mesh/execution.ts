@@ -207,6 +207,7 @@ export class Execution {
     const transfers = prepared.dataflow.sends.get(taskKey(task.block, task.part)) ?? [];
     let bytesToPeers = 0;
     let bytesToEntry = 0;
+    let isKept = false;
     const local: (() => void)[] = [];
     const remote: Promise<void>[] = [];
     for (const transfer of transfers) {
@@ -216,21 +217,33 @@ export class Execution {
         local.push(() => this.#take(piece, false, 0));
         continue;
       }
+      if (to === self) isKept = true;
       if (to !== self && transfer.to === ENTRY) bytesToEntry += piece.bytes.byteLength;
       else if (to !== self) bytesToPeers += piece.bytes.byteLength;
-      remote.push(this.#hand(to, transfer, piece));
+      const isCopy = piece.bytes.buffer !== outputs.get(piece.tensor)?.bytes.buffer;
+      remote.push(this.#hand(to, transfer, piece, isCopy));
     }
     // What others wait for goes first; what stays here is taken in while it is on its way.
     for (const take of local) take();
     await Promise.all(remote);
+    // An entry at this peer holds on to what it was handed.
+    if (!isKept) for (const { bytes } of outputs.values()) discardBytes(bytes);
     return { bytesToPeers, bytesToEntry };
   }
 
-  async #hand(to: PeerId, { index }: Transfer, piece: Omit<Piece, keyof AttemptId>): Promise<void> {
+  /** @param isCopy whether nobody else has its bytes. */
+  async #hand(
+    to: PeerId,
+    { index }: Transfer,
+    piece: Omit<Piece, keyof AttemptId>,
+    isCopy: boolean,
+  ): Promise<void> {
     const { self, id, pieces, signal, clock, recording } = this.#setup;
     const startMs = clock.now();
     await sendPiece(pieces, to, { ...id, ...piece }, signal);
-    if (to !== self) recording.sent(id, index, piece.bytes.byteLength, startMs);
+    if (to === self) return;
+    recording.sent(id, index, piece.bytes.byteLength, startMs);
+    if (isCopy) discardBytes(piece.bytes);
   }
 
   #piece(

@@ -2,6 +2,7 @@
  * The entry's side of one attempt: hands the inputs straight to the tiles that read them, and puts the outputs together from
  * what the tiles that compute them send back. Neither passes through the coordinator.
  */
+import { discardBytes } from '../../protocols/pieces/memory.ts';
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import { MeshError } from '../core/errors.ts';
 import { extract } from '../core/geometry/copy.ts';
@@ -79,6 +80,7 @@ export class Handover {
     const own = peer === self && bytes === input.bytes ? bytes.slice() : bytes;
     const startMs = clock.now();
     await sendPiece(pieces, peer, { ...id, block, part, tensor, type: input.type, region: wanted, bytes: own }, signal);
+    if (peer !== self && bytes.buffer !== input.bytes.buffer) discardBytes(bytes);
     if (peer !== self) recording.sent(id, index, own.byteLength, startMs);
   }
 
