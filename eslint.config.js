@@ -22,7 +22,10 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['test/**', 'demo/**', 'examples/**', 'packaging/**', 'src/cli/**', 'models/zoo/**'], rules: { 'no-console': 'off' } },
+  {
+    files: ['test/**', 'demo/**', 'examples/**', 'packaging/**', 'src/cli/**', 'models/zoo/**'],
+    rules: { 'no-console': 'off' },
+  },
   {
     files: ['test/**/*.ts', 'packaging/test/**/*.ts'],
     rules: {

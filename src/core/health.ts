@@ -9,6 +9,8 @@ export interface Health {
   readonly members: number;
   /** What is wrong; texts from the network. */
   readonly problems: readonly string[];
+  /** What is worth knowing and changes no level; texts from the network. */
+  readonly warnings: readonly string[];
 }
 
 export interface MemberCondition {
@@ -16,6 +18,8 @@ export interface MemberCondition {
   readonly state: string;
   readonly isSelf: boolean;
   readonly lastSeenMs: number;
+  /** Of its program; empty while it has not said. */
+  readonly version: string;
 }
 
 const WRONG: ReadonlySet<string> = new Set(['suspect', 'failed', 'incompatible', 'banned']);
@@ -24,6 +28,15 @@ const describe = ({ name, state, lastSeenMs }: MemberCondition): string =>
   state === 'incompatible' || state === 'banned'
     ? `${name} is ${state}`
     : `${name} is ${state} (not heard for ${Math.round(lastSeenMs / 1000)} s)`;
+
+/** `versions differ: 0.1.0 on kitchen, shelf; 0.2.0 on attic`, as they do while a mesh is upgraded peer by peer. */
+function differingVersions(members: readonly MemberCondition[]): readonly string[] {
+  const up = members.filter(({ state, version }) => !WRONG.has(state) && version !== '');
+  const byVersion = Object.entries(Object.groupBy(up, ({ version }) => version));
+  if (byVersion.length <= 1) return [];
+  const parts = byVersion.map(([version, peers]) => `${version} on ${peers!.map(({ name }) => name).join(', ')}`);
+  return [`versions differ: ${parts.sort().join('; ')}`];
+}
 
 /** Critical: the peer takes no requests, or half of the mesh or more is gone. */
 export function assessHealth(members: readonly MemberCondition[], isReady: boolean): Health {
@@ -37,5 +50,5 @@ export function assessHealth(members: readonly MemberCondition[], isReady: boole
   ];
   const isHalfGone = wrong.length > 0 && wrong.length * 2 >= counted.length;
   const level = !isReady || isHalfGone ? 'critical' : problems.length > 0 ? 'degraded' : 'fine';
-  return { level, alive, members: counted.length, problems };
+  return { level, alive, members: counted.length, problems, warnings: differingVersions(counted) };
 }

@@ -5,10 +5,10 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { identify } from '@libp2p/identify';
-import { ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
+import { PROTOCOL_ID } from '../../protocols/health/constants.ts';
 import type { MeshError } from '../../src/core/errors.ts';
 import type { StrangerLimits } from '../../src/mesh/strangers.ts';
 import { requestGrant } from '../../src/mesh/trust/join.ts';
@@ -104,7 +104,7 @@ describe('admission to a mesh', function () {
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
       connectionGater: { denyDialMultiaddr: () => false },
-      services: { identify: identify(), ping: ping() },
+      services: { identify: identify() },
     });
     cleanUp.push(() => stranger.stop());
     const identified: unknown[] = [];
@@ -112,7 +112,7 @@ describe('admission to a mesh', function () {
     const address = multiaddr(addressOf(first));
     // Without the proof there is no multiplexer, so that no stream of any protocol can be opened.
     await assert.rejects(
-      stranger.dialProtocol(address, ['/tilemesh/health/1.0.0', '/ipfs/id/1.0.0', '/ipfs/ping/1.0.0'], {
+      stranger.dialProtocol(address, [PROTOCOL_ID, '/ipfs/id/1.0.0', '/ipfs/ping/1.0.0'], {
         signal: AbortSignal.timeout(20_000),
       }),
     );

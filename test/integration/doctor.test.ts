@@ -84,7 +84,12 @@ describe('doctor, in networks with faults', function () {
     const options = ['--name', `board-${board}`, '--data', join(folder, String(board)), '--mesh', 'doctor'];
     const peer = spawn(program, [...rest, ...options], {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, TILEMESH_LOG_LEVEL: 'error', TILEMESH_KERNEL_MACS_PER_SECOND: '1000000000' },
+      env: {
+        ...process.env,
+        TILEMESH_MESH_SECRET: 'of the boards that are looked at',
+        TILEMESH_LOG_LEVEL: 'error',
+        TILEMESH_KERNEL_MACS_PER_SECOND: '1000000000',
+      },
     });
     peers.push(peer);
     await once(createInterface({ input: peer.stdout }), 'line', { signal: AbortSignal.timeout(PATIENCE_MS) });

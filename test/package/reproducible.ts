@@ -17,7 +17,7 @@ interface Packed {
 const ROOT = join(import.meta.dirname, '../..');
 /** What a package of this project may hold, beside its own manifest. */
 const EXPECTED =
-  /^(bin|dist|models\/zoo|protocols)\/|^(mesh\.config\.ts|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+  /^(bin|dist|models\/zoo|protocols)\/|^(mesh\.config\.ts|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|package\.json)$/;
 const UNWANTED = /(^|\/)(test|node_modules|\.[^/]+)(\/|$)|\.(key|token|pem)$/;
 
 /** From nothing: what an earlier build has left could differ. */

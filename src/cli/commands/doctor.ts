@@ -28,7 +28,6 @@ interface MeshAnswers {
   readonly cards: readonly HeardCard[];
 }
 
-const DEFAULT_MESH = 'default';
 const ORDER: readonly FindingLevel[] = ['problem', 'warning', 'skipped', 'ok'];
 const MAX_TEXT = 400;
 
@@ -57,7 +56,7 @@ export async function diagnose(urls: readonly URL[], terminal: Terminal): Promis
     const isThere = !(mesh instanceof UnreachableError);
     progress.update('trying the network', 0, 0);
     const [multicast, ports, machine] = await Promise.all([
-      probeMulticast(isThere ? mesh.self.mesh : DEFAULT_MESH),
+      probeMulticast(),
       probePorts(isThere ? mesh.cards : []),
       readMachine(process.cwd()),
     ]);

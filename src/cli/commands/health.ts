@@ -18,18 +18,19 @@ export const LEVEL_STYLES = { fine: 'green', degraded: 'yellow', critical: 'red'
 const MAX_NAMED = 4;
 
 /** `degraded: 3 of 4 peers alive; shelf is failed (not heard for 12 s)`. */
-export function renderHealth(terminal: Terminal, { level, alive, members, problems }: Health): string {
+export function renderHealth(terminal: Terminal, health: Health): string {
+  const { level, alive, members, problems, warnings } = health;
   const named = problems.slice(0, MAX_NAMED).map((problem) => clean(problem));
   const rest = problems.length > MAX_NAMED ? [`and ${problems.length - MAX_NAMED} more`] : [];
   const head = `${terminal.style(LEVEL_STYLES[level], level)}: ${alive} of ${members} peer${members === 1 ? '' : 's'} alive`;
-  return `${[head, ...named, ...rest].join('; ')}\n`;
+  return `${[head, ...named, ...rest, ...warnings.map((warning) => clean(warning))].join('; ')}\n`;
 }
 
 export async function healthCommand(terminal: Terminal, options: HealthOptions): Promise<void> {
   const urls = parseApiUrls(options.api);
   const health = (await getJson(urls, '/tilemesh/v1/health', terminal.interrupted)) as Health;
-  const { level, alive, members, problems } = health;
-  if (options.json) writeJson(terminal, 'health/1', { level, alive, members, problems });
+  const { level, alive, members, problems, warnings } = health;
+  if (options.json) writeJson(terminal, 'health/1', { level, alive, members, problems, warnings });
   else terminal.out(renderHealth(terminal, health));
   const code = LEVEL_EXIT[level];
   if (code !== 0) throw new ExitWith(code);

@@ -68,6 +68,7 @@ export function addPeerChanges(peer: Command, terminal: Terminal): void {
     command
       .addOption(apiOption())
       .addOption(jsonOption())
+      .addHelpText('before', examples([`npx tilemesh peer ${change}${argument ? ' zwhxh6Bt' : ''}`]))
       .action(async (...given: readonly unknown[]) => {
         const { peerChangeCommand } = await import('../commands/peer-change.ts');
         const [id, options] = argument ? (given as [string, PeerOptions]) : [undefined, given[0] as PeerOptions];
@@ -79,6 +80,7 @@ export function addPeerChanges(peer: Command, terminal: Terminal): void {
     .description('level, invitations, peers that wait for approval, banned ones')
     .addOption(apiOption())
     .addOption(jsonOption())
+    .addHelpText('before', examples(['npx tilemesh peer list', 'npx tilemesh peer list --json']))
     .action(async (options: PeerOptions) => {
       const { peerListCommand } = await import('../commands/peer-change.ts');
       return peerListCommand(terminal, options);

@@ -1,6 +1,6 @@
 /**
  * Whether multicast DNS works from here: a question is sent to 224.0.0.251 port 5353 as the peers send theirs (by the default
- * route), and on each interface; it must come back to this machine, and peers of the mesh should answer it (RFC 6762).
+ * route), and on each interface; it must come back to this machine, and peers should answer it (RFC 6762).
  */
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
@@ -10,6 +10,8 @@ import { ok, type Finding } from './finding.ts';
 
 const GROUP = '224.0.0.251';
 const PORT = 5353;
+/** As peers of every mesh are asked for; their answers contain it, too. */
+const SERVICE = '_tilemesh';
 const LISTEN_MS = 1_500;
 const TYPE_PTR = 12;
 const CLASS_IN = 1;
@@ -48,7 +50,7 @@ export interface MulticastFacts {
   /** Interfaces that cannot send, by name. */
   readonly failing: Readonly<Record<string, string>>;
   readonly cameBack: boolean;
-  /** Addresses of other machines that answered for the mesh. */
+  /** Addresses of other machines where a peer answered, of whichever mesh: how its own is named only members know. */
   readonly answers: readonly string[];
 }
 
@@ -58,8 +60,7 @@ const codeOf = (error: unknown): string =>
 const sendTo = (socket: Socket, packet: Buffer): Promise<string | null> =>
   new Promise((resolve) => socket.send(packet, PORT, GROUP, (error) => resolve(error === null ? null : codeOf(error))));
 
-/** @param mesh whose peers are asked for. */
-export async function probeMulticast(mesh: string, listenMs = LISTEN_MS): Promise<MulticastFacts> {
+export async function probeMulticast(listenMs = LISTEN_MS): Promise<MulticastFacts> {
   const interfaces = interfacesHere();
   const nothing = { interfaces, bindError: null, sendError: null, failing: {}, cameBack: false, answers: [] };
   const socket = createSocket({ type: 'udp4', reuseAddr: true });
@@ -70,7 +71,6 @@ export async function probeMulticast(mesh: string, listenMs = LISTEN_MS): Promis
     socket.close();
     return { ...nothing, bindError: codeOf(error) };
   }
-  const service = `_tilemesh-${mesh}`;
   const own = `doctor-${randomBytes(6).toString('hex')}`;
   const here = new Set(interfaces.map(({ address }) => address));
   const answers = new Set<string>();
@@ -80,7 +80,7 @@ export async function probeMulticast(mesh: string, listenMs = LISTEN_MS): Promis
   socket.on('message', (packet, { address }) => {
     if (packet.includes(own)) cameBack = true;
     const isAnswer = packet.length > 2 && (packet[2]! & 0x80) !== 0;
-    if (isAnswer && packet.includes(service) && !here.has(address)) answers.add(address);
+    if (isAnswer && packet.includes(SERVICE) && !here.has(address)) answers.add(address);
   });
   try {
     const failing: Record<string, string> = {};
@@ -92,7 +92,7 @@ export async function probeMulticast(mesh: string, listenMs = LISTEN_MS): Promis
       }
     }
     socket.setMulticastLoopback(true);
-    const packets = [question(`${own}.local`), question(`${service}._udp.local`)];
+    const packets = [question(`${own}.local`), question(`${SERVICE}._udp.local`)];
     let sendError: string | null = null;
     for (const packet of packets) sendError ??= await sendTo(socket, packet);
     for (const { name, address } of interfaces) {

@@ -103,11 +103,8 @@ const isSameProfile = (a: Heartbeat, b: Heartbeat): boolean =>
     );
   });
 
-/** The part of a version that must agree: the major version, before 1.0 the minor one as well. */
-function compatibleRange(version: string): string {
-  const [, major, minor] = /^(\d+)\.(\d+)\./.exec(version) ?? [];
-  return major === undefined ? version : major === '0' ? `0.${minor!}` : major;
-}
+/** The part of a version that must agree. What two peers say to each other has versions of its own, in every protocol. */
+const compatibleRange = (version: string): string => /^(\d+)\.\d+\./.exec(version)?.[1] ?? version;
 
 /** Why this peer cannot work with ours, as advice for people; null when it can. */
 export function incompatibility(

@@ -16,7 +16,11 @@ describe('protocols/*.proto', () => {
       await promisify(execFile)(path.join(bin, 'buf'), ['generate', '--output', folder], { cwd: ROOT, env });
       const generated = await readdir(path.join(folder, 'protocols'), { recursive: true });
       const files = generated.filter((file) => file.includes('_pb.'));
-      assert.equal(files.length, 16);
+      const sources = (await readdir(path.join(ROOT, 'protocols'), { recursive: true })).filter((file) =>
+        file.endsWith('.proto'),
+      );
+      assert.ok(sources.length > 0);
+      assert.equal(files.length, 2 * sources.length);
       for (const file of files) {
         const fresh = await readFile(path.join(folder, 'protocols', file), 'utf8');
         const committed = await readFile(path.join(ROOT, 'protocols', file), 'utf8');

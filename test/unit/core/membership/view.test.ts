@@ -63,7 +63,7 @@ describe('core/membership/heartbeat', () => {
     ['1.2.3', '1.9.0', true],
     ['1.2.3', '2.0.0', false],
     ['0.1.0', '0.1.7', true],
-    ['0.1.0', '0.2.0', false],
+    ['0.1.0', '0.2.0', true],
     ['0.1.0', '1.1.0', false],
     ['nightly', 'nightly', true],
     ['nightly', '1.0.0', false],
