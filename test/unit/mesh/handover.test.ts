@@ -69,7 +69,7 @@ function channel(sent: Sent[], unreachable?: PeerId): PieceChannel {
     onPiece: () => () => undefined,
     send: (to, piece) => {
       if (to === unreachable) return Promise.reject(new MeshError('PEER_LOST', 'gone'));
-      sent.push({ to, piece });
+      sent.push({ to, piece: { ...piece, bytes: piece.bytes.slice() } });
       return Promise.resolve();
     },
   };
