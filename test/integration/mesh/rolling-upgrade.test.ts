@@ -17,7 +17,7 @@ import { fromFloat32 } from '../../../src/core/tensor/tensor.ts';
 import { createPeer, type Peer, type ProtocolVersions } from '../../../src/node.ts';
 
 const bumped = ({ PROTOCOL_ID: current }: { readonly PROTOCOL_ID: string }) => ({
-  protocol: current.replace(/\d+\.\d+\.\d+$/, '2.0.0'),
+  protocol: current.replace(/(\d+)\.\d+\.\d+$/, (_, major: string) => `${Number(major) + 1}.0.0`),
   olderProtocols: [current],
 });
 const NEXT = {
@@ -42,6 +42,7 @@ describe('a mesh that is being upgraded', function () {
       api: { host: '127.0.0.1', port: 0 },
       listen: { addresses: ['127.0.0.1'] },
       kernel: { threads: 1, macsPerSecond: 1e9 },
+      membership: { secret: 'of the mesh that is upgraded' },
       discovery: { mdns: false, bootstrap: peers.flatMap((peer) => peer.members()[0]!.addresses) },
       log: { level: 'silent' },
     };
