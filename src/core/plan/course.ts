@@ -22,6 +22,8 @@ export interface Course {
   readonly lastSignMs: number;
   /** When the running plan was last seen to get on. */
   readonly lastTileMs: number;
+  /** Without a sign for so long while tiles run, those that hold up the rest are planned without. */
+  readonly silenceMs: number;
   /** How long it may not get on. */
   readonly standstillMs: number;
 }
@@ -77,6 +79,8 @@ export type CourseStep = readonly [Course, Turn | undefined];
 export const PREPARE_SILENCE_MS = 15_000;
 /** The same while tiles run: whoever computes or sends says so several times in it, so all that are silent wait for a lost piece. */
 export const RUN_SILENCE_MS = 1_500;
+/** Or, where boards are slow or much is to be done, so many times what the plan promised: they are late in saying so, too. */
+const RUN_SILENCE_PLANS = 3;
 
 /** The same where signs of life come, but no tile is done: whoever owes the earliest is planned without. */
 export const STANDSTILL_MS = 30_000;
@@ -100,6 +104,7 @@ export function beginCourse(plan: Plan, self: PeerId, entry: PeerId, isAwaited: 
     ),
     lastSignMs: nowMs,
     lastTileMs: nowMs,
+    silenceMs: Math.min(PREPARE_SILENCE_MS, Math.max(RUN_SILENCE_MS, RUN_SILENCE_PLANS * plan.predictedMs)),
     standstillMs: Math.max(
       STANDSTILL_MS,
       ...plan.blocks.flatMap(({ parts }) => parts.map(({ predictedMs }) => STANDSTILL_TILES * predictedMs)),
@@ -121,9 +126,9 @@ export function holdingUp({ open }: Course): readonly PeerId[] {
 }
 
 /** When the next `tick` is due. */
-export const nextTickMs = ({ phase, unready, lastSignMs, lastTileMs, standstillMs }: Course): number =>
+export const nextTickMs = ({ phase, unready, lastSignMs, silenceMs, lastTileMs, standstillMs }: Course): number =>
   phase === 'running' && unready.size === 0
-    ? Math.min(lastSignMs + RUN_SILENCE_MS, lastTileMs + standstillMs)
+    ? Math.min(lastSignMs + silenceMs, lastTileMs + standstillMs)
     : lastSignMs + PREPARE_SILENCE_MS;
 
 const end = (course: Course, turn: Turn): CourseStep => [{ ...course, phase: 'ended' }, turn];

@@ -130,6 +130,17 @@ describe('core/plan/course', () => {
       replanWithout(B)(hear({ kind: 'tick' }));
     });
 
+    it('for silence later, where the plan takes long', () => {
+      course = beginCourse({ ...PLAN, predictedMs: 2_000 }, A, ENTRY, false, nowMs);
+      hear({ kind: 'assigned' });
+      hear({ kind: 'fed' });
+      assert.equal(nextTickMs(course), nowMs + 6_000);
+      course = beginCourse({ ...PLAN, predictedMs: 1e6 }, A, ENTRY, false, nowMs);
+      hear({ kind: 'assigned' });
+      hear({ kind: 'fed' });
+      assert.equal(nextTickMs(course), nowMs + PREPARE_SILENCE_MS);
+    });
+
     it('nobody, while somebody says that it computes, until nothing has come of it for long', () => {
       running();
       hear({ kind: 'progress', peer: A, tiles: tiles([0, 0]) }, { kind: 'progress', peer: B, tiles: tiles([0, 1]) });
