@@ -108,6 +108,7 @@ export function createBenchProgram(terminal: Terminal): Command {
       cpu(),
       link(),
       requests(12),
+      new Option('--svg <file>', 'draw it'),
       shape(),
     ],
     measureFidelity,

@@ -1,10 +1,12 @@
 /** `fidelity`: what the simulator says of emulated boards, against what is measured on them. */
+import { writeFile } from 'node:fs/promises';
 import { openPaperModel, type PaperModel } from '../../src/cli/model-on-paper.ts';
 import { GIGABIT } from '../../src/core/cost/cost-model.ts';
 import { emulatedBoard } from '../../src/sim/boards.ts';
 import { parseLink } from '../../src/sim/links.ts';
 import { simulate } from '../../src/sim/simulate.ts';
 import { ask, checkAnswer } from '../ask.ts';
+import { measureBaselines } from '../baseline/measure.ts';
 import type { BenchContext } from '../context.ts';
 import { prepareMachine } from '../emulation/boards.ts';
 import { GRANT_MS, startMetronomes } from '../emulation/metronome.ts';
@@ -13,6 +15,7 @@ import { measureCoreSpeed } from '../measure/core-speed.ts';
 import { describeMachine, watchLoad, type Load, type Machine } from '../measure/machine.ts';
 import { median, summarise, type Summary } from '../measure/statistics.ts';
 import { prepareSubject, type SubjectOptions } from '../subject.ts';
+import { drawFidelity } from './draw.ts';
 
 export interface FidelityOptions extends SubjectOptions {
   /** Sizes of meshes. */
@@ -23,6 +26,8 @@ export interface FidelityOptions extends SubjectOptions {
   readonly link: number;
   /** Timed for each size. */
   readonly requests: number;
+  /** File to draw to. */
+  readonly svg?: string;
 }
 
 export interface Agreement {
@@ -39,6 +44,8 @@ export interface FidelityResult {
   readonly schema: 'tilemesh.bench.fidelity/1';
   readonly machine: Machine;
   readonly setting: FidelityOptions & { readonly macsPerCoreSecond: number };
+  /** ONNX Runtime on the whole model, on one board without a mesh: mean of its runs. */
+  readonly wholeMs: number;
   readonly sizes: readonly Agreement[];
   readonly largestError: number;
 }
@@ -52,6 +59,7 @@ export async function measureFidelity(options: FidelityOptions, context: BenchCo
   await startMetronomes(cleanUp);
   const subject = await prepareSubject(options, context);
   const paper = await openPaperModel(options.model, options.shape);
+  const [baseline] = await measureBaselines(subject.model, [options.cpu], context);
   const macsPerCoreSecond = await measureCoreSpeed(signal);
   const sizes: Agreement[] = [];
   for (const count of options.peers) {
@@ -72,13 +80,16 @@ export async function measureFidelity(options: FidelityOptions, context: BenchCo
     const simulatedMs = simulateSize(paper, count, options, macsPerCoreSecond);
     sizes.push({ peers: count, ...measured, simulatedMs, error: simulatedMs / measured.measuredMs.median - 1 });
   }
-  return {
+  const result: FidelityResult = {
     schema: 'tilemesh.bench.fidelity/1',
     machine: describeMachine(),
     setting: { ...options, macsPerCoreSecond },
+    wholeMs: baseline!.meanMs,
     sizes,
     largestError: Math.max(...sizes.map(({ error }) => Math.abs(error))),
   };
+  if (options.svg !== undefined) await writeFile(options.svg, drawFidelity(result));
+  return result;
 }
 
 /** The median of as many requests, after one for each board that could coordinate it. */
