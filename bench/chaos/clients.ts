@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { uniformIntegers } from '../../models/zoo/random.ts';
-import { MeshError, toMeshError } from '../../src/core/errors.ts';
+import { MeshError, toMeshError, type ErrorCode } from '../../src/core/errors.ts';
 import type { RequestId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import { ask } from '../ask.ts';
@@ -26,6 +26,8 @@ export interface Call {
   readonly startMs: number;
   /** In the order in which they came; the first is the one that counts. */
   readonly answers: readonly Answer[];
+  /** Whether some board took it on, as far as its client can know: it did not refuse it and could be reached. */
+  readonly isAccepted: boolean;
   /** What boards said that did not answer. */
   readonly refusals: readonly string[];
   /** Boards that were asked. */
@@ -44,7 +46,10 @@ export interface ClientOptions {
 export const PATIENCE_MS = 1_000;
 /** Without an answer for so long a request is lost. */
 export const GIVE_UP_MS = 30_000;
-const PAUSE_AFTER_REFUSAL_MS = 50;
+/** After a refusal a client waits, longer each time: clients that do not keep a busy mesh busy with refusals. */
+const PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+const REFUSALS: readonly ErrorCode[] = ['OVERLOADED', 'UNAVAILABLE', 'RATE_LIMITED'];
 
 export class Clients {
   readonly #options: ClientOptions;
@@ -65,6 +70,7 @@ export class Clients {
     const answers: Answer[] = [];
     const isAnswered = (): boolean => answers.length > 0;
     const refusals: string[] = [];
+    let refused = 0;
     const asked: Promise<void>[] = [];
     const first = Promise.withResolvers<undefined>();
     const tryBoard = async (board: Board): Promise<void> => {
@@ -75,6 +81,7 @@ export class Clients {
         first.resolve(undefined);
       } catch (error) {
         const { code, message } = error instanceof MeshError ? error : toMeshError(error, 'UNAVAILABLE');
+        if (REFUSALS.includes(code)) refused += 1;
         refusals.push(`${board.name}: ${code}: ${message}`);
       }
     };
@@ -89,11 +96,13 @@ export class Clients {
       const waiting = setTimeout(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => undefined);
       await Promise.race([first.promise, attempt, waiting]);
       patience.abort();
-      if (!isAnswered()) await setTimeout(PAUSE_AFTER_REFUSAL_MS);
+      const pauseMs = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** refused);
+      if (!isAnswered()) await setTimeout(pauseMs * (0.5 + Math.random()));
     }
     // A late answer must be the same. Boards that are frozen or cut off for good would keep the call for too long.
     await Promise.race([Promise.all(asked), setTimeout(GIVE_UP_MS, undefined, { ref: false })]);
-    return { id, input, startMs, answers, refusals, tries: asked.length };
+    const isAccepted = isAnswered() || refused < asked.length;
+    return { id, input, startMs, answers, isAccepted, refusals, tries: asked.length };
   }
 
   /** Requests at even intervals, whatever becomes of those before. */

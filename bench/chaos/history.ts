@@ -15,8 +15,10 @@ export interface Latency {
 
 export interface Verdict {
   readonly requests: number;
-  /** Never answered. */
+  /** Taken on by some board and never answered. */
   readonly lost: number;
+  /** Refused by all boards that were asked, for as long as the client had patience: the mesh had too much in hand. */
+  readonly refused: number;
   /** Answered with something else than the whole model's answer. */
   readonly wrong: number;
   /** Answered twice, and not alike. */
@@ -65,7 +67,8 @@ export function judge(
   expected: readonly ReadonlyMap<string, Tensor>[],
   tolerance: number,
 ): Verdict {
-  const lost = calls.filter(({ answers }) => answers.length === 0);
+  const unanswered = calls.filter(({ answers }) => answers.length === 0);
+  const lost = unanswered.filter(({ isAccepted }) => isAccepted);
   const isRight = (call: Call): boolean =>
     call.answers.every(({ outputs }) => differenceOf(expected[call.input]!, outputs).maxRel <= tolerance);
   const isOnce = ({ answers }: Call): boolean =>
@@ -78,6 +81,7 @@ export function judge(
   return {
     requests: calls.length,
     lost: lost.length,
+    refused: unanswered.length - lost.length,
     wrong: calls.filter((call) => !isRight(call)).length,
     duplicated: calls.filter((call) => !isOnce(call)).length,
     askedAgain: calls.filter(({ tries }) => tries > 1).length,

@@ -10,7 +10,10 @@ export function renderChaos(terminal: Terminal, result: ChaosResult): string {
   const { setting, verdict, faults, undisturbed } = result;
   const total = Object.values(faults).reduce((sum, count) => sum + count, 0);
   const rows: readonly Row[] = [
-    ['answers', `${verdict.lost} lost, ${verdict.wrong} wrong, ${verdict.duplicated} twice and not alike`],
+    [
+      'answers',
+      `${verdict.lost} lost, ${verdict.refused} refused, ${verdict.wrong} wrong, ${verdict.duplicated} twice and not alike`,
+    ],
     ['asked at a second board', `${verdict.askedAgain} requests`],
     [
       'load',

@@ -20,6 +20,7 @@ const call = (
   input,
   startMs,
   answers: answers.map(([atMs, values]) => ({ atMs, outputs: outputs(...values) })),
+  isAccepted: true,
   refusals: answers.length === 0 ? ['board-01: PEER_LOST: gone'] : [],
   tries: Math.max(1, answers.length),
 });
@@ -36,6 +37,11 @@ describe('bench/chaos/history', () => {
     const verdict = judge([call(0, 0), call(0, 1, [2, [1, 2]])], [], EXPECTED, 1e-5);
     assert.equal(verdict.lost, 1);
     assert.match(verdict.reasons[0]!, /PEER_LOST/);
+  });
+
+  it('tells requests that nobody took on from lost ones', () => {
+    const verdict = judge([{ ...call(0, 0), isAccepted: false }, call(0, 1)], [], EXPECTED, 1e-5);
+    assert.deepEqual([verdict.refused, verdict.lost], [1, 1]);
   });
 
   it('finds a wrong answer, also when it is the answer to another request, or comes late', () => {
