@@ -22,7 +22,10 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['test/**', 'demo/**', 'examples/**', 'packaging/**', 'src/cli/**', 'models/zoo/**'], rules: { 'no-console': 'off' } },
+  {
+    files: ['test/**', 'demo/**', 'examples/**', 'packaging/**', 'src/cli/**', 'models/zoo/**'],
+    rules: { 'no-console': 'off' },
+  },
   {
     files: ['test/**/*.ts', 'packaging/test/**/*.ts'],
     rules: {
@@ -32,6 +35,30 @@ export default tseslint.config(
   },
   {
     files: ['**/*.js'],
+    ignores: ['web/**'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
+  },
+  {
+    files: ['web/**/*.js'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        [
+          'AbortController',
+          'ResizeObserver',
+          'TextDecoder',
+          'TextEncoder',
+          'URL',
+          'URLSearchParams',
+          'clearTimeout',
+          'crypto',
+          'document',
+          'fetch',
+          'performance',
+          'sessionStorage',
+          'setTimeout',
+          'window',
+        ].map((name) => [name, 'readonly']),
+      ),
+    },
   },
 );

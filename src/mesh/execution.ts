@@ -230,7 +230,7 @@ export class Execution {
     const { self, id, pieces, signal, clock, recording } = this.#setup;
     const startMs = clock.now();
     await sendPiece(pieces, to, { ...id, ...piece }, signal);
-    if (to !== self) recording.sent(id, index, piece.bytes.byteLength, startMs);
+    if (to !== self) recording.sent(id, to, index, piece.bytes.byteLength, startMs);
   }
 
   #piece(

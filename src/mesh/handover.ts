@@ -79,7 +79,7 @@ export class Handover {
     const own = peer === self && bytes === input.bytes ? bytes.slice() : bytes;
     const startMs = clock.now();
     await sendPiece(pieces, peer, { ...id, block, part, tensor, type: input.type, region: wanted, bytes: own }, signal);
-    if (peer !== self) recording.sent(id, index, own.byteLength, startMs);
+    if (peer !== self) recording.sent(id, peer, index, own.byteLength, startMs);
   }
 
   admits(from: PeerId, { term, attempt, tensor, ...address }: PieceHeader): boolean {
