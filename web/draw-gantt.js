@@ -11,10 +11,10 @@ const MAX_ARROWS = 400;
  * @param {object} options `peers` in order, `width`, `looks`, `nameOf`, `attempt` shown, `block` chosen, `pieces` that it reads
  * @returns {SVGElement}
  */
-export function drawGantt(trace, { peers, width, looks, nameOf, attempt, block, pieces, title }) {
+export function drawGantt(trace, { peers, width, looks, nameOf, attempt, fromMs, block, pieces, title }) {
   const isNarrow = width < 560;
   const left = isNarrow ? 30 : 116;
-  const { height, ticks, tiles, moves, marks, y } = layOutGantt(trace, peers, width, left);
+  const { height, ticks, tiles, moves, marks, y } = layOutGantt(trace, peers, width, left, fromMs);
   const bands = peers.map((peer, row) => {
     const look = looks.of(peer);
     return svg(
@@ -33,7 +33,7 @@ export function drawGantt(trace, { peers, width, looks, nameOf, attempt, block, 
     svg(
       'text',
       { x, y: AXIS - 9, 'font-size': 11, class: 'faint', 'text-anchor': index === 0 ? 'start' : 'middle' },
-      index === 0 ? '0' : formatTick(ms),
+      ms === 0 ? '0' : formatTick(ms),
     ),
   ]);
   const drawnTiles = tiles.map((span) => {

@@ -1,8 +1,7 @@
 /** The maps of `maps.js` as SVG. */
 import { svg } from './elements.js';
 import { formatBox } from './format.js';
-import { ENTRY, place } from './maps.js';
-import { ENTRY_LOOK } from './palette.js';
+import { place } from './maps.js';
 
 /** A box so small has no room for the number of its peer. */
 const MIN_LABEL = 13;
@@ -60,23 +59,22 @@ export function drawMap(map, { lookOf, side, largest = 0, chosen = null, title, 
     const by = (depth - index) * (isSmall ? 2 : 4);
     return svg('rect', { ...frame, x: frame.x + by, y: frame.y - by, class: 'layer' });
   });
-  const isInput = map.tiles.some(({ participant }) => participant === ENTRY);
   const tiles = map.tiles.map(({ participant, box: region, part }) => {
-    const look = participant === ENTRY ? ENTRY_LOOK : lookOf(participant);
+    const look = lookOf(participant);
     const rect = box(region);
-    const isDim = !isInput && map.reads === undefined && !isShown(participant);
+    const isDim = map.isInput !== false && !isShown(participant);
     const group = svg(
       'g',
       { class: isDim ? 'tile dim' : 'tile', 'data-participant': participant, 'data-part': part },
       svg('rect', { ...rect, fill: look.colour, class: 'edge' }),
       look.texture === '' ? null : svg('rect', { ...rect, fill: `url(#${prefix}${look.texture})` }),
     );
-    if (Math.min(rect.width, rect.height) >= MIN_LABEL && look.number > 0) {
+    if (Math.min(rect.width, rect.height) >= MIN_LABEL) {
       const size = Math.min(isSmall ? 11 : 20, Math.min(rect.width, rect.height) * 0.6);
       const at = { x: rect.x + rect.width / 2, y: rect.y + rect.height / 2 + size * 0.35 };
       group.append(svg('text', { ...at, 'font-size': size, fill: look.ink, class: 'tile-number' }, look.number));
     }
-    if (!isSmall && participant !== ENTRY) {
+    if (!isSmall) {
       group.append(svg('title', {}, `peer ${look.number}: ${formatBox(region)}`));
       if (onChoose) group.addEventListener('click', () => onChoose(participant));
     }
@@ -84,7 +82,7 @@ export function drawMap(map, { lookOf, side, largest = 0, chosen = null, title, 
   });
   // Many tiles may be sent the same.
   const hatched = new Map(
-    (map.pieces ?? [])
+    (map.halos ?? [])
       .filter(({ to }) => isShown(to))
       .map(({ box: region }) => [
         JSON.stringify(region),

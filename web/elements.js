@@ -60,7 +60,7 @@ export function keepInStep(list, items, keyOf, make, update) {
 
 /** @param {import('./palette.js').Look} look @returns {HTMLElement} the number of a peer in its colour */
 export function badge(look) {
-  const element = html('span', { class: 'badge', 'aria-hidden': 'true' }, look.number === 0 ? '↦' : look.number);
+  const element = html('span', { class: 'badge', 'aria-hidden': 'true' }, look.number);
   element.style.backgroundColor = look.colour;
   element.style.color = look.ink;
   if (look.texture !== '') element.classList.add(`texture-${look.texture}`);

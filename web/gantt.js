@@ -19,20 +19,36 @@ export function tickMs(spanMs, count) {
 const SHOWN_MARKS = new Set(['coordinator lost', 'planning again', 'failed']);
 
 /**
+ * Where the chart begins: at 0, or shortly before anything is computed or sent where that takes more than a third of the time.
+ * @param {any} trace @returns {number}
+ */
+export function workBeginsMs(trace) {
+  const starts = trace.peers.flatMap(({ computed, sent }) => [...computed, ...sent].map(({ startMs }) => startMs));
+  const first = starts.reduce((least, startMs) => Math.min(least, startMs), Infinity);
+  if (!Number.isFinite(first) || first < trace.elapsedMs / 3) return 0;
+  return Math.max(0, first - (trace.elapsedMs - first) / 20);
+}
+
+/**
  * @param {any} trace @param {readonly string[]} peers in order @param {number} width pixels @param {number} left room for names
+ * @param {number} fromMs where the chart begins
  * @returns rows, ticks, tiles, moves and marks, in pixels
  */
-export function layOutGantt(trace, peers, width, left) {
+export function layOutGantt(trace, peers, width, left, fromMs = 0) {
   const ends = trace.peers.flatMap(({ computed }) => computed.map(({ endMs }) => endMs));
-  const totalMs = Math.max(0.001, trace.elapsedMs, ...ends);
-  const scale = (width - left - 10) / totalMs;
-  const x = (ms) => left + Math.max(0, ms) * scale;
+  const totalMs = Math.max(fromMs + 0.001, trace.elapsedMs, ...ends);
+  const scale = (width - left - 10) / (totalMs - fromMs);
+  const x = (ms) => left + Math.max(0, ms - fromMs) * scale;
   const y = (peer) => AXIS + peers.indexOf(peer) * ROW;
-  const bar = (startMs, endMs) => ({ x: x(startMs), width: Math.max(MIN_BAR, (endMs - Math.max(0, startMs)) * scale) });
+  const bar = (startMs, endMs) => ({
+    x: x(startMs),
+    width: Math.max(MIN_BAR, (endMs - Math.max(fromMs, startMs)) * scale),
+  });
 
-  const step = tickMs(totalMs, (width - left) / 90);
+  const step = tickMs(totalMs - fromMs, (width - left) / 90);
   const ticks = [];
-  for (let index = 0; index * step <= totalMs; index += 1) ticks.push({ x: x(index * step), ms: index * step });
+  for (let index = Math.ceil(fromMs / step); index * step <= totalMs; index += 1)
+    ticks.push({ x: x(index * step), ms: index * step });
 
   const tiles = trace.peers.flatMap(({ peer, computed }) => {
     const lanes = Math.max(1, ...computed.map(({ lane }) => lane + 1));

@@ -3,15 +3,13 @@
  * peers, the halos. Boxes are `[start, end)` per axis, as the plan has them; where a box is drawn is worked out by `place`.
  */
 
-/** Of a tile that is the network's input: the entry holds it. */
-export const ENTRY = -1;
-
 /**
  * @typedef {readonly (readonly [number, number])[] | null} Box null: all
  * @typedef {{ part: number, participant: number, box: Box }} Tile
  * @typedef {{ part: number, from: number, to: number, bytes: number, box: Box }} Piece
  * @typedef {{ tensor: string, shape: readonly number[], axes: readonly number[], tiles: Tile[] }} FeatureMap
- * @typedef {FeatureMap & { reads: Tile[], pieces: Piece[] }} ReadMap
+ * @typedef {{ to: number, box: Box }} Halo
+ * @typedef {FeatureMap & { isInput: boolean, reads: Tile[], pieces: Piece[], halos: Halo[] }} ReadMap
  * @typedef {{ x: number, y: number, width: number, height: number }} Rect
  */
 
@@ -34,34 +32,51 @@ export function madeBy(plan, block) {
   };
 }
 
-/** @returns {ReadMap} the largest value that a block reads, as those hold it that made it, with what is read of it */
+/** @param {Box} one @param {Box} other @returns {Box} what both cover; null: nothing */
+function overlapOf(one, other) {
+  const box = (one ?? []).map(([start, end], axis) => [
+    Math.max(start, other?.[axis]?.[0] ?? start),
+    Math.min(end, other?.[axis]?.[1] ?? end),
+  ]);
+  return box.length > 0 && box.every(([start, end]) => start < end) ? box : null;
+}
+
+/** What several tiles read of one value. @param {readonly Tile[]} reads @returns {Halo[]} */
+export const overlapsIn = (reads) =>
+  reads.flatMap((one, index) =>
+    reads.slice(index + 1).flatMap((other) => {
+      const box = overlapOf(one.box, other.box);
+      if (box === null || one.participant === other.participant) return [];
+      return [one, other].map(({ participant }) => ({ to: participant, box }));
+    }),
+  );
+
+/**
+ * The largest value that a block reads: in tiles of those that made it, and as halos what comes from others. An input of the
+ * network has not been computed by anybody: its tiles are what is read of it, its halos what several read.
+ * @returns {ReadMap}
+ */
 export function readBy(plan, block) {
-  const { tiles } = plan.blocks[block];
+  const { tiles, axes } = plan.blocks[block];
   const names = new Set(tiles.flatMap(({ inputs }) => Object.keys(inputs)));
   const tensor = largestOf(names, plan.tensors);
   const shape = plan.tensors[tensor]?.shape ?? [];
-  const maker = plan.blocks.findIndex((other) => Object.hasOwn(other.tiles[0]?.outputs ?? {}, tensor));
-  const whole = shape.map((extent) => [0, extent]);
-  const held =
-    maker < 0
-      ? [{ part: 0, participant: ENTRY, box: whole }]
-      : plan.blocks[maker].tiles.map(({ participant, outputs }, part) => ({
-          part,
-          participant,
-          box: outputs[tensor] ?? null,
-        }));
-  return {
-    tensor,
-    shape,
-    axes: maker < 0 ? plan.blocks[block].axes : plan.blocks[maker].axes,
-    tiles: held,
-    reads: tiles.flatMap(({ participant, inputs }, part) =>
-      Object.hasOwn(inputs, tensor) ? [{ part, participant, box: inputs[tensor] }] : [],
-    ),
-    pieces: plan.pieces.flatMap(({ tensor: own, reader, region, from, to, bytes }) =>
-      own === tensor && reader?.[0] === block ? [{ part: reader[1], from, to, bytes, box: region }] : [],
-    ),
-  };
+  const reads = tiles.flatMap(({ participant, inputs }, part) =>
+    Object.hasOwn(inputs, tensor) ? [{ part, participant, box: inputs[tensor] }] : [],
+  );
+  const pieces = plan.pieces.flatMap(({ tensor: own, reader, region, from, to, bytes }) =>
+    own === tensor && reader?.[0] === block ? [{ part: reader[1], from, to, bytes, box: region }] : [],
+  );
+  const maker = plan.blocks.find((other) => Object.hasOwn(other.tiles[0]?.outputs ?? {}, tensor));
+  if (maker === undefined) {
+    return { tensor, shape, axes, isInput: true, tiles: reads, reads, pieces, halos: overlapsIn(reads) };
+  }
+  const made = maker.tiles.map(({ participant, outputs }, part) => ({
+    part,
+    participant,
+    box: outputs[tensor] ?? null,
+  }));
+  return { tensor, shape, axes: maker.axes, isInput: false, tiles: made, reads, pieces, halos: pieces };
 }
 
 /** Bytes that come to a block from other peers, all its values together. */

@@ -59,7 +59,7 @@ function facts(peer, card) {
     bar('CPU', peer.cpuPercent / 100, `${peer.cpuPercent} %`),
     memory === null
       ? fact('Memory', formatBytes(peer.memoryBytes))
-      : bar('Memory', used / memory.memoryBytes, `${formatBytes(used)} of ${formatBytes(memory.memoryBytes)}`),
+      : bar('Memory', used / memory.memoryBytes, `${(used / 1e9).toFixed(1)} of ${formatBytes(memory.memoryBytes)}`),
     fact('Speed', formatSpeed(peer.macsPerSecond)),
     typeof heat === 'number' || isHot
       ? fact(

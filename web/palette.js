@@ -8,20 +8,14 @@ const COLOURS = ['#56b4e9', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#f0e442
 const DARK = new Set(['#0072b2']);
 const TEXTURES = ['', 'dots', 'bars', 'checks'];
 
-/** Of what no peer has computed: the input of the network. */
-export const ENTRY_COLOUR = '#8a93a1';
-
 /**
  * @typedef {{ readonly number: number, readonly colour: string, readonly ink: string, readonly texture: string }} Look
- * `number` counts from 1; 0 is the entry, as giver of the input. `texture` is empty for none.
+ * `number` counts from 1; `texture` is empty for none.
  */
-
-/** @type {Look} */
-export const ENTRY_LOOK = { number: 0, colour: ENTRY_COLOUR, ink: '#000000', texture: '' };
 
 /** @param {number} index @returns {Look} */
 export function lookOf(index) {
-  const colour = COLOURS[index % COLOURS.length] ?? ENTRY_COLOUR;
+  const colour = COLOURS[index % COLOURS.length] ?? COLOURS[0];
   const texture = TEXTURES[Math.floor(index / COLOURS.length) % TEXTURES.length] ?? '';
   return { number: index + 1, colour, ink: DARK.has(colour) ? '#ffffff' : '#000000', texture };
 }

@@ -4,6 +4,7 @@ import { drawMap } from './draw-maps.js';
 import { badge, byId, html, table } from './elements.js';
 import { clean, formatBox, formatBytes, formatMs, plural } from './format.js';
 import { axisName, bytesBefore, madeBy, readBy } from './maps.js';
+import { workBeginsMs } from './gantt.js';
 import { sharesOf, shownAttempt, spansOf } from './trace.js';
 
 const THUMBNAIL = 64;
@@ -99,7 +100,14 @@ export class RequestView {
             ),
           ]
         : [this.#legend(), html('div', { id: 'blocks' }), html('div', { id: 'chosen-block' })]),
-      html('h3', {}, 'Peers over time'),
+      html(
+        'h3',
+        {},
+        'Peers over time',
+        workBeginsMs(trace) > 0
+          ? html('small', {}, `, from ${formatMs(workBeginsMs(trace))} on: before, weights and plan were made`)
+          : '',
+      ),
       html('div', { id: 'gantt', class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Peers over time' }),
       this.#ganttLegend(),
       html(
@@ -148,13 +156,17 @@ export class RequestView {
   /** Whoever takes part, to be looked at alone: the way to what a click on a tile does. */
   #legend() {
     const { participants } = this.#plan;
-    const buttons = participants.map((peer, participant) =>
+    const numbered = participants
+      .map((peer, participant) => ({ peer, participant }))
+      .sort((a, b) => this.#looks.of(a.peer).number - this.#looks.of(b.peer).number);
+    const buttons = numbered.map(({ peer, participant }) =>
       html(
         'button',
         {
           type: 'button',
           class: 'peer-button',
           'aria-pressed': String(this.#chosen === participant),
+          'data-participant': participant,
           onclick: () => this.#choose(participant),
         },
         badge(this.#looks.of(peer)),
@@ -172,7 +184,9 @@ export class RequestView {
     this.#chosen = this.#chosen === participant ? null : participant;
     byId('legend')
       .querySelectorAll('button')
-      .forEach((button, index) => button.setAttribute('aria-pressed', String(index === this.#chosen)));
+      .forEach((button) =>
+        button.setAttribute('aria-pressed', String(button.dataset.participant === String(this.#chosen))),
+      );
     this.#drawBlock();
   }
 
@@ -251,7 +265,6 @@ export class RequestView {
     const options = {
       lookOf: this.#lookOf,
       side: LARGE,
-      largest: this.#largest,
       chosen: this.#chosen,
       onChoose: (participant) => this.#choose(participant),
     };
@@ -293,7 +306,7 @@ export class RequestView {
       html(
         'p',
         { class: 'quiet' },
-        `${clean(block.cut, 60)}; ${formatBytes(bytesBefore(plan, this.#block))} moved before it. Hatched: what a tile reads beyond what its peer holds, its halo.`,
+        `${clean(block.cut, 60)}; ${formatBytes(bytesBefore(plan, this.#block))} moved before it. Hatched: ${reads.isInput ? 'halos, which several peers read' : 'halos, which tiles read beyond what their peers hold'}.`,
       ),
       html(
         'div',
@@ -331,6 +344,7 @@ export class RequestView {
     const peers = shares.map(({ peer }) => peer).sort((a, b) => this.#looks.of(a).number - this.#looks.of(b).number);
     const width = Math.max(280, Math.floor(byId('request').clientWidth));
     const busiest = [...shares].sort((a, b) => b.computeMs - a.computeMs)[0];
+    const fromMs = workBeginsMs(trace);
     const title = `${plural(peers.length, 'peer')} over ${formatMs(trace.elapsedMs)}${busiest === undefined ? '' : `; ${this.#name(busiest.peer)} computed longest, ${formatMs(busiest.computeMs)}`}`;
     const pieces = new Set(
       (this.#plan?.pieces ?? []).filter(({ reader }) => reader?.[0] === this.#block).map(({ id }) => id),
@@ -342,6 +356,7 @@ export class RequestView {
         looks: this.#looks,
         nameOf: (peer) => this.#name(peer),
         attempt,
+        fromMs,
         block: this.#block,
         pieces,
         title,
