@@ -32,7 +32,13 @@ export function drawGantt(trace, { peers, width, looks, nameOf, attempt, fromMs,
     svg('line', { x1: x, x2: x, y1: AXIS - 4, y2: height, class: 'grid' }),
     svg(
       'text',
-      { x, y: AXIS - 9, 'font-size': 11, class: 'faint', 'text-anchor': index === 0 ? 'start' : 'middle' },
+      {
+        x,
+        y: AXIS - 9,
+        'font-size': 11,
+        class: 'faint',
+        'text-anchor': x > width - 32 ? 'end' : index === 0 ? 'start' : 'middle',
+      },
       ms === 0 ? '0' : formatTick(ms),
     ),
   ]);

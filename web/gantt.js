@@ -32,7 +32,7 @@ export function workBeginsMs(trace) {
 /**
  * @param {any} trace @param {readonly string[]} peers in order @param {number} width pixels @param {number} left room for names
  * @param {number} fromMs where the chart begins
- * @returns rows, ticks, tiles, moves and marks, in pixels
+ * @returns {{ height: number, totalMs: number, ticks: any[], tiles: any[], moves: any[], marks: any[], y: (peer: string) => number }} in pixels
  */
 export function layOutGantt(trace, peers, width, left, fromMs = 0) {
   const ends = trace.peers.flatMap(({ computed }) => computed.map(({ endMs }) => endMs));

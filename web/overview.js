@@ -222,7 +222,7 @@ export class Overview {
     for (const { id, state } of this.peers) {
       const before = this.#states.get(id);
       this.#states.set(id, state);
-      if (!isFirst && before !== state) this.#announce(`${this.nameOf(id)} is ${clean(state, 16)}`);
+      if (!isFirst && before !== state) this.#announce(`${this.nameOf(id)}: ${clean(state, 16)}`);
     }
   }
 

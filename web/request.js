@@ -273,7 +273,7 @@ export class RequestView {
     const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
     const halos =
       pieces.length === 0
-        ? 'nothing comes from other peers'
+        ? 'Nothing comes from other peers'
         : `${plural(pieces.length, 'piece')}, ${formatBytes(bytes)}, from other peers`;
     const picture = (heading, map, text) =>
       html(
@@ -311,12 +311,12 @@ export class RequestView {
       html(
         'div',
         { class: 'pair' },
-        picture('It reads', reads, this.#chosen === null ? halos : `outlined: what is read${who}; ${halos}`),
+        picture('It reads', reads, this.#chosen === null ? halos : `Outlined: what is read${who}; ${halos}`),
         html('span', { class: 'arrow-between', 'aria-hidden': 'true' }, '→'),
         picture(
           'It makes',
           makes,
-          `${plural(makes.tiles.length, 'tile')}${this.#chosen === null ? '' : `, bright: those made${who}`}`,
+          `${plural(makes.tiles.length, 'tile')}${this.#chosen === null ? '' : `; bright: those made${who}`}`,
         ),
       ),
       html(
