@@ -63,7 +63,7 @@ function choose(requestId) {
 
 function showRequest(request) {
   if (request === undefined) return;
-  void view.show(request);
+  view.show(request);
   for (const button of byId('requests').querySelectorAll('button')) {
     button.setAttribute('aria-current', String(button.parentElement.getAttribute('data-key') === request.requestId));
   }

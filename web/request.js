@@ -10,8 +10,12 @@ import { sharesOf, shownAttempt, spansOf } from './trace.js';
 const THUMBNAIL = 64;
 const LARGE = 300;
 const MAX_ROWS = 600;
-/** Two questions for one trace are no closer: every peer has to answer. */
-const REFRESH_MS = 1_500;
+/** A trace that cannot be had is asked for so often, and then when the request has changed. */
+const MAX_FAILURES = 3;
+const RETRY_MS = 1_000;
+
+/** What a trace is shown of: it is asked for again when this changes. */
+const stageOf = ({ requestId, state, term }) => `${requestId} ${state} ${term}`;
 
 const shapeText = (shape) => (shape.length > 1 ? shape.slice(1) : shape).join(' × ');
 
@@ -19,14 +23,15 @@ export class RequestView {
   #connection;
   #looks;
   #nameOf;
-  #requestId = '';
+  /** @type {{ requestId: string, state: string, term: number } | undefined} */
+  #wanted;
   #trace;
   #block = 0;
   /** @type {number | null} participant that is looked at by itself */
   #chosen = null;
   #isAsking = false;
-  #askedMs = 0;
-  #shownState = '';
+  #isStale = false;
+  #shownStage = '';
 
   /** @param {import('./connection.js').Connection} connection @param {import('./palette.js').Looks} looks @param {(id: string) => string} nameOf */
   constructor(connection, looks, nameOf) {
@@ -42,34 +47,39 @@ export class RequestView {
   }
 
   get requestId() {
-    return this.#requestId;
+    return this.#wanted?.requestId ?? '';
   }
 
   /** @param {{ requestId: string, state: string, term: number }} summary the request as the list has it now */
-  async show({ requestId, state, term }) {
-    const isNew = requestId !== this.#requestId;
-    const stage = `${requestId} ${state} ${term}`;
-    if (isNew) {
-      this.#requestId = requestId;
-      this.#chosen = null;
-    }
-    const isDue = isNew || state === 'running' || stage !== this.#shownState;
-    if (!isDue || this.#isAsking || (!isNew && performance.now() - this.#askedMs < REFRESH_MS && state === 'running'))
-      return;
+  show(summary) {
+    if (summary.requestId !== this.requestId) this.#chosen = null;
+    this.#wanted = summary;
+    this.#isStale = summary.state === 'running' || stageOf(summary) !== this.#shownStage;
+    if (this.#isStale && !this.#isAsking) void this.#catchUp();
+  }
+
+  /** One question at a time, until what is shown is what is wanted: it may have become another meanwhile. */
+  async #catchUp() {
     this.#isAsking = true;
-    this.#askedMs = performance.now();
-    try {
-      const trace = await this.#connection.json(`tilemesh/v1/requests/${requestId}/trace`);
-      if (requestId !== this.#requestId) return;
-      this.#trace = trace;
-      this.#shownState = stage;
-      this.#draw(isNew);
-    } catch (error) {
-      if (isNew) byId('request').replaceChildren(html('p', { role: 'alert' }, clean(error.message, 200)));
-      if (state !== 'running') this.#shownState = stage;
-    } finally {
-      this.#isAsking = false;
+    for (let failures = 0; this.#isStale && failures < MAX_FAILURES;) {
+      const wanted = this.#wanted;
+      this.#isStale = false;
+      try {
+        const trace = await this.#connection.json(`tilemesh/v1/requests/${wanted.requestId}/trace`);
+        failures = 0;
+        if (wanted.requestId !== this.requestId) continue;
+        const isNew = this.#trace?.requestId !== wanted.requestId;
+        this.#trace = trace;
+        this.#shownStage = stageOf(wanted);
+        this.#draw(isNew);
+      } catch (error) {
+        failures += 1;
+        this.#isStale = true;
+        byId('request').replaceChildren(html('p', { role: 'alert' }, clean(error.message, 200)));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
     }
+    this.#isAsking = false;
   }
 
   get #plan() {
