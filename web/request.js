@@ -97,6 +97,7 @@ export class RequestView {
     const plan = this.#plan;
     const title = byId('request-title');
     title.textContent = `Request: ${clean(trace.model ?? 'of an unknown model', 40)}, ${trace.state} in ${formatMs(trace.elapsedMs)}`;
+    byId('request').dataset.shown = `${trace.requestId} ${trace.state}`;
     if (isNew) this.#block = 0;
     if (plan !== null) this.#block = Math.min(this.#block, plan.blocks.length - 1);
     byId('request').replaceChildren(

@@ -62,9 +62,11 @@ describe('The page of a peer', function () {
       await page.locator('#model option[value=lenet5]').waitFor({ state: 'attached' });
       await page.selectOption('#model', 'lenet5');
       await page.selectOption('#parallelism', String(BOARDS));
+      const sent = page.waitForRequest(/\/models\/lenet5\/run\?/);
       await dropPicture(page, digit.png);
+      const requestId = new URL((await sent).url()).searchParams.get('requestId')!;
       await page.locator('#answer .answer').waitFor({ timeout: PATIENCE_MS });
-      await page.locator('#request-title', { hasText: 'lenet5, answered' }).waitFor({ timeout: PATIENCE_MS });
+      await page.locator(`#request[data-shown='${requestId} answered']`).waitFor({ timeout: PATIENCE_MS });
     }
 
     it('shows every peer, and neither script nor policy has anything to complain of', async () => {
