@@ -35,6 +35,30 @@ export default tseslint.config(
   },
   {
     files: ['**/*.js'],
+    ignores: ['web/**'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
+  },
+  {
+    files: ['web/**/*.js'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        [
+          'AbortController',
+          'ResizeObserver',
+          'TextDecoder',
+          'TextEncoder',
+          'URL',
+          'URLSearchParams',
+          'clearTimeout',
+          'crypto',
+          'document',
+          'fetch',
+          'performance',
+          'sessionStorage',
+          'setTimeout',
+          'window',
+        ].map((name) => [name, 'readonly']),
+      ),
+    },
   },
 );

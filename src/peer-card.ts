@@ -29,6 +29,7 @@ export async function makePeerCard({
     state,
     isConnected: addresses.length > 0,
     roundTrip: roundTrips.figuresOf(peer),
+    sentBytes: tally.sentBytesTo(peer),
   }));
   return {
     peer: self.id,

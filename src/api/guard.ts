@@ -55,6 +55,13 @@ export function objectionTo(authorization: string | undefined, token: string): M
   return new MeshError('UNAUTHORIZED', `${given === undefined ? 'a token is needed' : 'the token is wrong'}: ${HOW}`);
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Tells nothing of the mesh: it may be had without the token. */
+    readonly isPublic?: boolean;
+  }
+}
+
 /**
  * Asks for the token where the API can be reached from other machines, and everywhere for what changes who is a
  * member. The route that was matched decides, not the address as it was spelled.
@@ -62,8 +69,10 @@ export function objectionTo(authorization: string | undefined, token: string): M
 export function guardToken(app: FastifyInstance, boundHost: string, token: string): void {
   const isReachable = !isLoopback(boundHost);
   app.addHook('onRequest', (request, reply, done) => {
-    const isAdmin = request.routeOptions.url?.startsWith(ADMIN_PATH) === true;
-    const objection = isReachable || isAdmin ? objectionTo(request.headers.authorization, token) : undefined;
+    const { url, config } = request.routeOptions;
+    const isAdmin = url?.startsWith(ADMIN_PATH) === true;
+    const isGuarded = isAdmin || (isReachable && config.isPublic !== true);
+    const objection = isGuarded ? objectionTo(request.headers.authorization, token) : undefined;
     if (objection !== undefined) reply.header('www-authenticate', 'Bearer realm="tilemesh"');
     done(objection);
   });

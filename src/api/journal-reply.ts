@@ -3,12 +3,7 @@ import { PassThrough } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Entry, Journal } from '../observability/journal.ts';
 import { NDJSON } from './event-stream.ts';
-
-const SERVER_SENT = 'text/event-stream';
-/** Unsent bytes beyond which a reader is dropped: it may come again and ask for what it missed. */
-const MAX_UNSENT_BYTES = 256 * 1024;
-/** Connections through which nothing passes are cut by what lies between. */
-const KEEP_ALIVE_MS = 15_000;
+import { keepOpen, MAX_UNSENT_BYTES, SERVER_SENT } from './open-stream.ts';
 
 export interface JournalQuery {
   /** Number of the last entry that the client has. */
@@ -36,18 +31,7 @@ export function replyWithJournal<Value>(
   };
   for (const entry of journal.after(after)) write(entry);
   if (isFollowed || isServerSent) {
-    const stopListening = journal.onWrite(write);
-    const keepAlive = setInterval(() => stream.write(isServerSent ? ':\n\n' : '\n'), KEEP_ALIVE_MS);
-    const end = (): void => void stream.end();
-    closing.addEventListener('abort', end, { once: true });
-    const stop = (): void => {
-      stopListening();
-      clearInterval(keepAlive);
-      closing.removeEventListener('abort', end);
-      stream.destroy();
-    };
-    stream.once('close', stop);
-    reply.raw.once('close', stop);
+    keepOpen(reply, stream, closing, isServerSent ? ':\n\n' : '\n', journal.onWrite(write));
   } else stream.end();
   return reply
     .header('cache-control', 'no-store')

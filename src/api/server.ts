@@ -13,10 +13,12 @@ import { InferenceService } from './open-inference/service.ts';
 import type { PeerPort } from './port.ts';
 import { defined } from './query.ts';
 import { classifyRoutes } from './routes/classify.ts';
+import { dashboardRoutes } from './routes/dashboard.ts';
 import type { RouteContext } from './routes/context.ts';
 import { importRoutes } from './routes/import.ts';
 import { insightRoutes } from './routes/insight.ts';
 import { membershipRoutes } from './routes/membership.ts';
+import { liveRoutes } from './routes/live.ts';
 import { meshRoutes } from './routes/mesh.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { modelRoutes } from './routes/models.ts';
@@ -28,6 +30,16 @@ import { Statistics } from './statistics.ts';
 import { traceRequests } from './trace-context.ts';
 
 const BODY_ROUTES = [openInferenceRoutes, repositoryRoutes, classifyRoutes, runRoutes] as const;
+const PLAIN_ROUTES = [
+  dashboardRoutes,
+  liveRoutes,
+  meshRoutes,
+  importRoutes,
+  metricsRoutes,
+  insightRoutes,
+  modelRoutes,
+  membershipRoutes,
+] as const;
 const MAX_PARAMETER_LENGTH = 256;
 
 export interface ApiOptions {
@@ -159,7 +171,7 @@ function buildApi(context: RouteContext, options: ApiOptions): FastifyInstance {
     for (const routes of BODY_ROUTES) scope.register((inner) => routes(inner, context));
     done();
   });
-  for (const routes of [meshRoutes, importRoutes, metricsRoutes, insightRoutes, modelRoutes, membershipRoutes]) {
+  for (const routes of PLAIN_ROUTES) {
     app.register((scope) => routes(scope, context));
   }
   return app;

@@ -28,6 +28,8 @@ export interface Reach {
   readonly isConnected: boolean;
   /** Of the last round trips; null until measured. */
   readonly roundTrip: RoundTripFigures | null;
+  /** Of feature maps handed to it, since the peer that says so started. */
+  readonly sentBytes: number;
 }
 
 export interface RoundTripFigures {

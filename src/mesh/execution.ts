@@ -242,7 +242,7 @@ export class Execution {
     const startMs = clock.now();
     await sendPiece(pieces, to, { ...id, ...piece }, signal);
     if (to === self) return;
-    recording.sent(id, index, piece.bytes.byteLength, startMs);
+    recording.sent(id, to, index, piece.bytes.byteLength, startMs);
     if (isCopy) discardBytes(piece.bytes);
   }
 

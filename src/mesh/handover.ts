@@ -80,8 +80,9 @@ export class Handover {
     const own = peer === self && bytes === input.bytes ? bytes.slice() : bytes;
     const startMs = clock.now();
     await sendPiece(pieces, peer, { ...id, block, part, tensor, type: input.type, region: wanted, bytes: own }, signal);
-    if (peer !== self && bytes.buffer !== input.bytes.buffer) discardBytes(bytes);
-    if (peer !== self) recording.sent(id, index, own.byteLength, startMs);
+    if (peer === self) return;
+    recording.sent(id, peer, index, bytes.byteLength, startMs);
+    if (bytes.buffer !== input.bytes.buffer) discardBytes(bytes);
   }
 
   admits(from: PeerId, { term, attempt, tensor, ...address }: PieceHeader): boolean {

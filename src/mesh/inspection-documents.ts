@@ -126,6 +126,7 @@ const CARD = v.object({
       state: text(32),
       isConnected: v.boolean(),
       roundTrip: v.nullable(v.object({ p50Ms: number, p99Ms: number, loss: number, samples: count })),
+      sentBytes: v.optional(count, 0),
     }),
     1024,
   ),

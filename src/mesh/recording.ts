@@ -12,7 +12,7 @@ import {
   type RequestAccount,
   type RequestFacts,
 } from '../core/trace/account.ts';
-import type { RequestId } from '../core/ids.ts';
+import type { PeerId, RequestId } from '../core/ids.ts';
 import type { AttemptId } from './attempt-id.ts';
 import type { Clock } from './ports.ts';
 import { Tally } from './tally.ts';
@@ -131,8 +131,9 @@ export class Recording {
     if (!this.#computed.add([term, attempt, block, part, lane, readyMs, startMs, endMs])) this.#dropped += 1;
   }
 
-  /** A piece, by its number in the dataflow, was handed to the network between then and now. */
-  sent(id: AttemptId, piece: number, bytes: number, startMs: number): void {
+  /** A piece for another peer, by its number in the dataflow, was handed to the network between then and now. */
+  sent(id: AttemptId, to: PeerId, piece: number, bytes: number, startMs: number): void {
+    this.#tally.sent(to, bytes);
     this.#move(SENT, id, piece, bytes, startMs, this.#clock.now());
   }
 

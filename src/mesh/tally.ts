@@ -1,13 +1,17 @@
 /** How much this peer has done: counts since its start, and tiles a second over the last minute. */
+import type { PeerId } from '../core/ids.ts';
 import type { Clock } from './ports.ts';
+import { RecentMap } from './recent-map.ts';
 
 const WINDOW_S = 60;
+const KEPT_PEERS = 256;
 
 export class Tally {
   readonly #clock: Clock;
   readonly #startedMs: number;
   /** Tiles in each of the last seconds, by second modulo the window. */
   readonly #seconds = new Float64Array(WINDOW_S);
+  readonly #sentBytes = new RecentMap<PeerId, number>(KEPT_PEERS);
   #newestS: number;
   #tiles = 0;
   #errors = 0;
@@ -42,6 +46,16 @@ export class Tally {
 
   error(): void {
     this.#errors += 1;
+  }
+
+  /** Bytes of a piece were handed to the network. */
+  sent(to: PeerId, bytes: number): void {
+    this.#sentBytes.set(to, this.sentBytesTo(to) + bytes);
+  }
+
+  /** Of pieces, without those that lay too far back to be remembered. */
+  sentBytesTo(peer: PeerId): number {
+    return this.#sentBytes.get(peer) ?? 0;
   }
 
   #second(): number {

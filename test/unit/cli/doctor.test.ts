@@ -30,6 +30,7 @@ const reach = (peer: PeerId, changes: Partial<Reach> = {}): Reach => ({
   state: 'alive',
   isConnected: true,
   roundTrip: { p50Ms: 1, p99Ms: 2, loss: 0, samples: 64 },
+  sentBytes: 0,
   ...changes,
 });
 

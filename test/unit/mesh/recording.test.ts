@@ -18,7 +18,7 @@ describe('mesh/recording', () => {
     const id = attemptOf(idOf(1));
     recording.computed(id, { block: 4, part: 1, lane: 0, readyMs: 1, startMs: 2, endMs: 3.00049 });
     const startMs = clock.now();
-    recording.sent(id, 7, 4096, startMs);
+    recording.sent(id, ENTRY, 7, 4096, startMs);
     recording.received(id, 8, 128, 5);
     const { computed, moved, dropped } = recording.account();
     assert.deepEqual(computed, [2, 3, 4, 1, 0, 1, 2, 3]);
