@@ -30,6 +30,7 @@ export interface Reach {
   readonly roundTrip: RoundTripFigures | null;
 }
 
+/** Round trips to one peer, the last ones. */
 export interface RoundTripFigures {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -38,6 +39,7 @@ export interface RoundTripFigures {
   readonly samples: number;
 }
 
+/** All that a peer says of itself. */
 export interface PeerCard {
   readonly peer: PeerId;
   readonly name: string;
