@@ -10,6 +10,8 @@ const start = (name: string, discovery: UserConfig['discovery'] = {}): Promise<P
   createPeer({
     name,
     mesh: 'two-peers',
+    // Who knows it is a member.
+    membership: { secret: 'of the kitchen and the garage' },
     data: join(data, name),
     api: { port: 0 },
     discovery: { mdns: false, ...discovery },

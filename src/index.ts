@@ -30,6 +30,8 @@ export type {
   TextRecognitionTask,
   TextSpec,
 } from '../models/tasks/task.ts';
+export type { Insight, MeshEvent } from './api/insight.ts';
+export type { MembershipPort, MembershipView } from './api/membership-port.ts';
 export type {
   ImportOptions,
   InferRequest,
@@ -40,14 +42,16 @@ export type {
   ModelView,
   PeerPort,
   ProgressListener,
+  RemovedModel,
   WeightOrigin,
 } from './api/port.ts';
 export type { Machine } from './config/defaults.ts';
 export { defineConfig, type MeshConfig, type UserConfig } from './config/define.ts';
 export { loadConfig, type Origin, type ResolvedConfig } from './config/load.ts';
+export type { HeardCard, MachineReadings, PeerCard, Reach, RoundTripFigures } from './core/card.ts';
 export { ERROR_CODES, MeshError, type ErrorCode, type ErrorDetails } from './core/errors.ts';
 export type { ValueInfo } from './core/graph/graph.ts';
-export type { ModelId, PeerId, RequestId } from './core/ids.ts';
+export type { ModelId, PeerId, PlanDigest, RequestId } from './core/ids.ts';
 export type { BlockReport, PartReport, RunReport } from './core/report.ts';
 export type { DataType } from './core/tensor/data-type.ts';
 export {
@@ -59,5 +63,11 @@ export {
   type Shape,
   type Tensor,
 } from './core/tensor/tensor.ts';
+export type { Mark, MarkKind } from './core/trace/account.ts';
+export type { BlockOutline, Box, PieceOutline, PlanOutline, TileOutline } from './core/trace/outline.ts';
+export type { RequestState, RequestSummary } from './core/trace/summary.ts';
+export type { AttemptTrace, ClockBound, ComputeSpan, MoveSpan, PeerTrace, RequestTrace } from './core/trace/trace.ts';
 export { createPeer, infer, type InferInput, type Inference, type InferOptions } from './library.ts';
+export type { Invitation } from './mesh/trust/trust.ts';
 export type { Peer } from './node.ts';
+export type { Entry, Journal } from './observability/journal.ts';

@@ -21,6 +21,7 @@ export interface MeshEvent {
   readonly text?: string;
 }
 
+/** Requests, peers and events of the mesh, as one of its peers can tell. */
 export interface Insight {
   /** Newest first; of this peer, or of all that answer within 2 s. */
   requests(scope: 'peer' | 'mesh', signal: AbortSignal): Promise<readonly RequestSummary[]>;

@@ -103,6 +103,7 @@ export interface InferResult {
   readonly report: RunReport;
 }
 
+/** A model that a peer holds no more. */
 export interface RemovedModel {
   readonly id: ModelId;
   readonly name: string;

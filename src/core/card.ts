@@ -32,6 +32,7 @@ export interface Reach {
   readonly sentBytes: number;
 }
 
+/** Round trips to one peer, the last ones. */
 export interface RoundTripFigures {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -40,6 +41,7 @@ export interface RoundTripFigures {
   readonly samples: number;
 }
 
+/** All that a peer says of itself. */
 export interface PeerCard {
   readonly peer: PeerId;
   readonly name: string;

@@ -1,5 +1,6 @@
 /** The last things that happened, numbered, for whoever wants to read them later or to follow them. */
 
+/** One thing that happened. */
 export interface Entry<Value> {
   /** Counts all that was ever written, from 1. */
   readonly sequence: number;
@@ -8,6 +9,7 @@ export interface Entry<Value> {
   readonly value: Value;
 }
 
+/** The last things that happened. */
 export class Journal<Value> {
   readonly #limit: number;
   readonly #entries: Entry<Value>[] = [];
@@ -18,6 +20,7 @@ export class Journal<Value> {
     this.#limit = limit;
   }
 
+  /** Adds one, and tells the listeners. */
   write(value: Value): void {
     const entry = { sequence: ++this.#sequence, unixMs: Date.now(), value };
     this.#entries.push(entry);

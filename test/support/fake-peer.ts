@@ -1,4 +1,5 @@
 /** A peer without a mesh: doubles what it is given, and waits where a test wants it to. */
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readFile } from 'node:fs/promises';
@@ -205,11 +206,14 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
   };
 }
 
+const UPLOADS = join(tmpdir(), `tilemesh-test-${process.pid}`);
+process.once('exit', () => rmSync(UPLOADS, { recursive: true, force: true }));
+
 export const startFakeApi = (peer: PeerPort, overrides: Partial<ApiOptions> = {}): Promise<Api> =>
   startApi(peer, {
     host: '127.0.0.1',
     port: 0,
-    temporaryFolder: join(tmpdir(), `tilemesh-test-${process.pid}`),
+    temporaryFolder: UPLOADS,
     limits: API_LIMITS,
     registry: new Registry(),
     onError: () => undefined,

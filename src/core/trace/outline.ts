@@ -9,6 +9,7 @@ import type { DataType } from '../tensor/data-type.ts';
 /** One `[start, end)` per axis; null: all of a value whose size is not known before the run. */
 export type Box = readonly (readonly [start: number, end: number])[] | null;
 
+/** One tile: who computes it, and what it reads and writes. */
 export interface TileOutline {
   /** Index in `participants`. */
   readonly participant: number;
@@ -18,6 +19,7 @@ export interface TileOutline {
   readonly predictedMs: number;
 }
 
+/** Nodes that are cut together. */
 export interface BlockOutline {
   /** Names of the first nodes, in the order of the graph. */
   readonly nodes: readonly string[];
@@ -43,6 +45,7 @@ export interface PieceOutline {
   readonly bytes: number;
 }
 
+/** A plan, as people and programs read it. */
 export interface PlanOutline {
   readonly participants: readonly PeerId[];
   readonly arithmetic: string;

@@ -4,6 +4,7 @@ import type { Mark, RequestFacts } from './account.ts';
 
 export type RequestState = 'running' | 'answered' | 'failed';
 
+/** A request in a few words. */
 export interface RequestSummary {
   readonly requestId: RequestId;
   readonly model: string;

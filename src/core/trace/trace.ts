@@ -17,6 +17,7 @@ import type { PlanOutline } from './outline.ts';
 
 export const TRACE_SCHEMA = 'tilemesh.trace/1';
 
+/** One tile, computed. */
 export interface ComputeSpan {
   /** Index in `attempts`. */
   readonly attempt: number;
@@ -29,6 +30,7 @@ export interface ComputeSpan {
   readonly endMs: number;
 }
 
+/** One piece, sent or received. */
 export interface MoveSpan {
   readonly attempt: number;
   /** `id` of a piece of the attempt's plan. */
@@ -39,6 +41,7 @@ export interface MoveSpan {
   readonly endMs: number;
 }
 
+/** How a peer's clock stands to that of the peer that was asked. */
 export interface ClockBound {
   /** What was added to the peer's own times to get those of the peer that was asked. */
   readonly offsetMs: number;
@@ -47,6 +50,7 @@ export interface ClockBound {
   readonly roundTripMs: number;
 }
 
+/** What one peer did for a request. Milliseconds since it arrived. */
 export interface PeerTrace {
   readonly peer: PeerId;
   readonly clock: ClockBound;
@@ -58,6 +62,7 @@ export interface PeerTrace {
   readonly dropped: number;
 }
 
+/** One try of one coordinator. */
 export interface AttemptTrace {
   readonly term: number;
   readonly attempt: number;
@@ -71,6 +76,7 @@ export interface AttemptTrace {
   readonly plan: PlanOutline | null;
 }
 
+/** All that the mesh remembers of a request. */
 export interface RequestTrace {
   readonly schema: typeof TRACE_SCHEMA;
   readonly requestId: RequestId;

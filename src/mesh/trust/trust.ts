@@ -32,6 +32,7 @@ export interface TrustOptions {
   readonly now?: () => number;
 }
 
+/** With it one more peer joins the mesh, once. */
 export interface Invitation {
   readonly token: string;
   readonly expiresAtMs: number;
