@@ -164,14 +164,16 @@ export class Entry {
     if (remembered !== undefined) return remembered.result;
     if (this.#isStopped) throw stopping();
     return this.#runs.share(requestId, question, signal, async (shared) => {
-      const result = await this.#inTurn({ ...request, signal: shared }, question);
-      const keep = (kept: EntryResult): void => {
-        if (isNamed) this.#answers.keep(requestId, { result: kept, question });
+      const { tolerance, ...result } = await this.#inTurn({ ...request, signal: shared }, question);
+      const keep = ({ outputs, report }: EntryResult): void => {
+        if (isNamed) this.#answers.keep(requestId, { result: { requestId, outputs, report }, question });
       };
       keep(result);
-      // The client has its answer by then, and may be gone.
-      if (request.isVerified !== true)
-        this.#verification.sample({ ...request, signal: this.#stop.signal }, result, keep);
+      // Those of other entries are theirs to verify.
+      if (tolerance !== undefined && request.isVerified !== true) {
+        // The client has its answer by then, and may be gone.
+        this.#verification.sample({ ...request, signal: this.#stop.signal }, { ...result, tolerance }, keep);
+      }
       return result;
     });
   }

@@ -59,7 +59,7 @@ export class Verification {
    */
   sample(request: EntryRequest, result: EntryResult, onCorrected: (right: EntryResult) => void): void {
     const { share, random, logger } = this.#parts;
-    if (result.tolerance === undefined || random() >= share || this.#isSampling) return;
+    if (random() >= share || this.#isSampling) return;
     this.#isSampling = true;
     this.confirm(request, result)
       .then((right) => {
