@@ -52,6 +52,9 @@ export default defineConfig({
   // instead of waiting for ever. A peer that is asked to stop has drainMs to finish what it has in hand.
   // requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000, drainMs: 30_000 },
 
+  // The share of the answers that another peer computes again to compare; whoever is seen to lie is shut out.
+  // verify: { share: 0.01 },
+
   // trace, debug, info, warn, error, fatal or silent.
   // log: { level: 'info' },
 });

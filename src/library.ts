@@ -37,6 +37,8 @@ export interface InferOptions {
   readonly deadlineMs?: number;
   /** 32 lower-case hexadecimal digits. The same id at the same peer brings the same answer, computed once. */
   readonly requestId?: RequestId;
+  /** Whether other peers confirm the answer before it is given, which takes at least twice the work. */
+  readonly isVerified?: boolean;
   /** Ends the request early, everywhere. */
   readonly signal?: AbortSignal;
   readonly onProgress?: ProgressListener;

@@ -162,19 +162,29 @@ class Undo {
 
 /**
  * Starts a peer: it listens, looks for others, and takes requests as soon as it is ready.
+ * @param open opens the kernel: how a peer is tested that computes wrongly.
  * @throws MeshError DATA_FOLDER_IN_USE, PORT_IN_USE, INVALID_CONFIG, STORAGE_FAILED.
  */
-export async function createPeer(config: ResolvedConfig, versions: ProtocolVersions = {}): Promise<Peer> {
+export async function createPeer(
+  config: ResolvedConfig,
+  versions: ProtocolVersions = {},
+  open: typeof openKernel = openKernel,
+): Promise<Peer> {
   const undo = new Undo();
   try {
-    return await assemble(config, versions, undo);
+    return await assemble(config, versions, open, undo);
   } catch (error) {
     await undo.run();
     throw error;
   }
 }
 
-async function assemble(config: ResolvedConfig, versions: ProtocolVersions, undo: Undo): Promise<Peer> {
+async function assemble(
+  config: ResolvedConfig,
+  versions: ProtocolVersions,
+  open: typeof openKernel,
+  undo: Undo,
+): Promise<Peer> {
   const version = await programVersion();
   const logs = new Journal<string>(KEPT_LOGS);
   const logger = createLogger(
@@ -191,9 +201,8 @@ async function assemble(config: ResolvedConfig, versions: ProtocolVersions, undo
   const store = await ModelStore.open(config.data, (error) => logger.warn({ code: error.code }, error.message));
   undo.add(() => store.close());
   const { name, lanes, threads } = config.kernel;
-  const kernel = await openKernel(
-    { name, lanes: lanes || 1, threadsPerLane: threads || availableParallelism() },
-    (message) => logger.warn({ actor: 'kernel' }, message),
+  const kernel = await open({ name, lanes: lanes || 1, threadsPerLane: threads || availableParallelism() }, (message) =>
+    logger.warn({ actor: 'kernel' }, message),
   );
   undo.add(() => kernel.close());
   const memoryBudgetBytes = Math.min(config.memory.budgetBytes, kernel.memoryBytes);
@@ -270,6 +279,7 @@ async function assemble(config: ResolvedConfig, versions: ProtocolVersions, undo
     },
     mapBytes: memoryBudgetBytes / 2,
     arithmetic: config.kernel.arithmetic,
+    verifiedShare: config.verify.share,
   });
   actors.start();
   undo.add(() => actors.stop());
@@ -312,7 +322,14 @@ async function assemble(config: ResolvedConfig, versions: ProtocolVersions, undo
 
   const id = asPeerId(host.peerId.toString());
   const self = { id, name: config.name, mesh, version, kernel: kernel.name };
-  undo.add(journalEvents(events, { membership, records: actors.records, nameOf: (peer) => directory.nameOf(peer) }));
+  undo.add(
+    journalEvents(events, {
+      membership,
+      records: actors.records,
+      nameOf: (peer) => directory.nameOf(peer),
+      detailOf: (peer) => membership.members().find((member) => member.peer === peer)?.detail ?? null,
+    }),
+  );
   const roundTrips = new RoundTripHistory();
   const inspector = new Inspector({
     self: id,

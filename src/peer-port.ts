@@ -140,6 +140,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
         inputs: request.inputs,
         parallelism: request.parallelism,
         deadlineMs: request.deadlineMs ?? parts.defaultDeadlineMs,
+        isVerified: request.isVerified ?? false,
         signal,
         ...(onProgress === undefined ? {} : { onProgress }),
       });

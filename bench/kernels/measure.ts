@@ -7,7 +7,7 @@ import { ZOO, type ZooName } from '../../models/zoo/index.ts';
 import type { Kernel, WeightFile } from '../../kernels/kernel.ts';
 import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import { createWasmKernel } from '../../kernels/wasm/kernel.ts';
-import { difference } from '../../src/verify/compare.ts';
+import { difference } from '../../src/core/compare.ts';
 import { verifyInputs } from '../../src/cli/verify-inputs.ts';
 import { regionShape, wholeRegion } from '../../src/core/geometry/region.ts';
 import { bindGraph, isConstant, type Arithmetic, type BoundGraph } from '../../src/core/graph/bind.ts';

@@ -10,3 +10,5 @@ export const MAX_TENSORS = 64;
 export const MAX_RANK = 8;
 /** Name of a stage of a request, characters. */
 export const MAX_STAGE_CHARS = 64;
+/** Peers named in one message: as many as a mesh has members. */
+export const MAX_AVOIDED = 256;

@@ -143,6 +143,13 @@ export declare type Propose = Message<"election.Propose"> & {
    * @generated from field: repeated election.TensorSpec inputs = 4;
    */
   inputs: TensorSpec[];
+
+  /**
+   * Peers to plan without: silent or banned as the entry sees them. The candidate itself among them: it plans, and computes nothing.
+   *
+   * @generated from field: repeated string avoid = 6;
+   */
+  avoid: string[];
 };
 
 /**

@@ -6,7 +6,7 @@ import type { Shape } from '../../src/core/tensor/tensor.ts';
 import type { Codec } from '../codec.ts';
 import * as fields from '../fields.ts';
 import type { Failure } from '../fields.ts';
-import { MAX_RANK, MAX_REPORT_BYTES, MAX_STAGE_CHARS, MAX_TENSORS } from './constants.ts';
+import { MAX_AVOIDED, MAX_RANK, MAX_REPORT_BYTES, MAX_STAGE_CHARS, MAX_TENSORS } from './constants.ts';
 import { EnvelopeSchema, type Envelope, type TensorSpec as WireSpec } from './election_pb.js';
 
 /** A tensor without its elements. */
@@ -31,6 +31,8 @@ export interface Propose extends Addressed {
   /** Time left until the client gives up. */
   readonly deadlineMs: number;
   readonly inputs: readonly TensorSpec[];
+  /** Peers to plan without. The candidate itself among them: it plans, and computes nothing. */
+  readonly avoid: readonly PeerId[];
 }
 
 /** Candidate to entry: I hold the lease from now on. */
@@ -106,6 +108,7 @@ function encodeKind(message: ElectionMessage): NonNullable<MessageInitShape<type
           parallelism: fields.uint32(message.parallelism),
           deadlineMs: fields.uint32(message.deadlineMs),
           inputs: message.inputs.map(encodeSpec),
+          avoid: message.avoid.slice(0, MAX_AVOIDED),
         },
       };
     case 'accept':
@@ -145,6 +148,7 @@ function decodeKind({ kind }: Envelope): Kind<ElectionMessage> {
         parallelism: kind.value.parallelism,
         deadlineMs: kind.value.deadlineMs,
         inputs: decodeSpecs(kind.value.inputs, 'inputs'),
+        avoid: fields.list(kind.value.avoid, MAX_AVOIDED, 'peers to avoid').map(fields.peerId),
       };
     case 'accept':
       return { kind: 'accept', leaseMs: kind.value.leaseMs };

@@ -12,7 +12,10 @@ import type { InferRequest, PeerPort, ProgressListener, WeightOrigin } from './p
 /** Its name among the models; it cannot be imported, its three models can. */
 export const OCR = 'ocr';
 
-export type OcrRequest = Pick<InferRequest, 'requestId' | 'client' | 'parallelism' | 'deadlineMs' | 'signal'>;
+export type OcrRequest = Pick<
+  InferRequest,
+  'requestId' | 'client' | 'parallelism' | 'deadlineMs' | 'isVerified' | 'signal'
+>;
 
 export interface OcrResult {
   readonly requestId: RequestId;
@@ -32,7 +35,7 @@ export async function runOcr(
   request: OcrRequest,
   onProgress: ProgressListener,
 ): Promise<OcrResult> {
-  const { client, parallelism, deadlineMs, signal } = request;
+  const { client, parallelism, deadlineMs, isVerified, signal } = request;
   const { requestId = randomBytes(16).toString('hex') as RequestId } = request;
   if (payload.kind !== 'image') throw new MeshError('UNSUPPORTED_MEDIA', 'reading a page wants a picture');
   const startedAt = performance.now();
@@ -55,6 +58,7 @@ export async function runOcr(
           model,
           inputs,
           parallelism,
+          ...defined('isVerified', isVerified),
           ...(deadlineMs === undefined ? {} : { deadlineMs: remaining(deadlineMs, elapsedMs()) }),
           signal: steps,
         });

@@ -92,6 +92,8 @@ export interface InferRequest {
   readonly parallelism: number;
   /** Absent: the peer's default. */
   readonly deadlineMs?: number;
+  /** Whether other peers confirm the answer before it is given. */
+  readonly isVerified?: boolean;
   readonly signal: AbortSignal;
   readonly onProgress?: ProgressListener;
 }

@@ -24,6 +24,13 @@ export function parseDeadlineMs(value: unknown): number | undefined {
   throw new MeshError('INVALID_ARGUMENT', `the deadline is a number of milliseconds up to ${MAX_DEADLINE_MS}`);
 }
 
+/** `all` for an answer that is verified before it is given; nothing, `share`: as the peer is set. @throws MeshError INVALID_ARGUMENT. */
+export function parseVerify(value: unknown): boolean {
+  if (value === undefined || value === 'share') return false;
+  if (value === 'all') return true;
+  throw new MeshError('INVALID_ARGUMENT', 'verify is "all" or "share"');
+}
+
 /** @throws MeshError INVALID_ARGUMENT. */
 export function parseRequestId(value: unknown): RequestId | undefined {
   if (value === undefined) return undefined;

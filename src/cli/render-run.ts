@@ -2,7 +2,7 @@
 import type { Answer } from '../../models/tasks/answer.ts';
 import type { WeightOrigin } from '../api/port.ts';
 import type { PeerId } from '../core/ids.ts';
-import type { RunReport } from '../core/report.ts';
+import type { RunReport, Verification } from '../core/report.ts';
 import type { Terminal } from './terminal.ts';
 import { clean, formatBytes, formatMs, formatPercent, shortId, table } from './text.ts';
 
@@ -88,6 +88,19 @@ interface Share {
   haloBytes: number;
 }
 
+function renderVerification(
+  terminal: Terminal,
+  { confirmedBy, isCorrected, liars }: Verification,
+  nameOf: (peer: PeerId) => string,
+): string {
+  if (confirmedBy.length === 0) return 'not verified: there is no other peer';
+  const by = confirmedBy.map(nameOf).join(', ');
+  const text = isCorrected ? `what came first was wrong; this is what ${by} computed` : `confirmed by ${by}`;
+  if (!isCorrected && liars.length === 0) return text;
+  const banned = liars.length === 0 ? '' : `; seen to lie: ${liars.map(nameOf).join(', ')}`;
+  return terminal.style('yellow', `${text}${banned}`);
+}
+
 export function renderReport(terminal: Terminal, report: RunReport): string {
   const nameOf = (peer: PeerId): string => clean(report.names[peer] ?? shortId(peer));
   const shares = new Map<PeerId, Share>();
@@ -108,6 +121,7 @@ export function renderReport(terminal: Terminal, report: RunReport): string {
     const lost = report.lostPeers.map(nameOf).join(', ');
     lines.push(terminal.style('yellow', `lost on the way: ${lost}`));
   }
+  if (report.verification !== undefined) lines.push(renderVerification(terminal, report.verification, nameOf));
   const columns = [
     { title: 'PEER' },
     { title: 'TILES', align: 'right' as const },

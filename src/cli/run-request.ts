@@ -8,6 +8,8 @@ export interface RunRequest {
   readonly model: string;
   readonly requestId: string;
   readonly parallelism: string;
+  /** `all` or `share`. */
+  readonly verify: string;
   readonly deadlineMs: number;
   readonly wantsTensors: boolean;
   readonly signal: AbortSignal;

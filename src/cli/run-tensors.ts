@@ -29,6 +29,7 @@ export async function runTensors(request: RunRequest, assignments: readonly stri
       id: request.requestId,
       parameters: {
         parallelism: request.parallelism,
+        verify: request.verify,
         deadline_ms: request.deadlineMs,
         binary_data_output: true,
       },

@@ -41,6 +41,7 @@ export function defaultsFor(machine: Machine): MeshConfig {
     memory: Object.freeze({ budgetBytes: Math.floor(machine.memoryBytes / 2) }),
     models: Object.freeze({ copies: 5, diskBudgetBytes: 8 * GIB }),
     requests: Object.freeze({ maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000, drainMs: 30_000 }),
+    verify: Object.freeze({ share: 0.01 }),
     log: Object.freeze({ level: 'info' }),
   } satisfies MeshConfig);
 }

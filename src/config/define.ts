@@ -81,6 +81,10 @@ export interface MeshConfig {
     /** How long a peer that is asked to stop finishes what it has in hand; the rest is handed over. */
     readonly drainMs: number;
   };
+  readonly verify: {
+    /** The share of the answers that another peer computes again, unasked, from 0 to 1. */
+    readonly share: number;
+  };
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent' };
 }
 

@@ -34,6 +34,7 @@ export const VARIABLES: Readonly<Record<string, (text: string) => unknown>> = Ob
   TILEMESH_KERNEL_MACS_PER_SECOND: (text: string) => ({ kernel: { macsPerSecond: number(text) } }),
   TILEMESH_KERNEL_ARITHMETIC: (arithmetic: string) => ({ kernel: { arithmetic } }),
   TILEMESH_MEMORY_BYTES: (text: string) => ({ memory: { budgetBytes: number(text) } }),
+  TILEMESH_VERIFY_SHARE: (text: string) => ({ verify: { share: number(text) } }),
   TILEMESH_LOG_LEVEL: (level: string) => ({ log: { level } }),
 }) satisfies Readonly<Record<string, (text: string) => Partial<Record<keyof UserConfig, unknown>>>>;
 

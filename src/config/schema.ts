@@ -18,6 +18,8 @@ const section = <const Entries extends v.ObjectEntries>(entries: Entries) =>
 const HIDDEN = 'must have at least 16 characters';
 
 const bytes = integer(2 ** 20, Number.MAX_SAFE_INTEGER);
+const SHARE = 'must be a number from 0 to 1';
+const share = v.pipe(v.number(SHARE), v.minValue(0, SHARE), v.maxValue(1, SHARE));
 const port = integer(0, 65_535);
 const secret = v.pipe(
   v.string('must be text'),
@@ -89,6 +91,7 @@ const ENTRIES = {
       drainMs: v.optional(integer(0, 3_600_000)),
     }),
   ),
+  verify: v.optional(section({ share: v.optional(share) })),
   log: v.optional(
     section({ level: v.optional(oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])) }),
   ),

@@ -21,6 +21,16 @@ export interface BlockReport {
   readonly parts: readonly PartReport[];
 }
 
+/** How an answer was verified. */
+export interface Verification {
+  /** Peers that computed it alone and came to the same; none in a mesh of one peer. */
+  readonly confirmedBy: readonly PeerId[];
+  /** Whether what came first was wrong, and is not what was given. */
+  readonly isCorrected: boolean;
+  /** Peers that were seen to say what no honest computation says. */
+  readonly liars: readonly PeerId[];
+}
+
 /** One request from its arrival to its answer. */
 export interface RunReport {
   readonly model: string;
@@ -48,6 +58,8 @@ export interface RunReport {
   readonly predictedMs: number;
   /** Peers that were lost while the request ran. */
   readonly lostPeers: readonly PeerId[];
+  /** Present where the answer was verified before it was given. */
+  readonly verification?: Verification;
 }
 
 /** Number of tiles that were computed, by anybody. */

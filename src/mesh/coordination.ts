@@ -165,15 +165,24 @@ export class Coordination {
   async #plan(isCold: boolean): Promise<{ readonly encoded: EncodedPlan; readonly prepared: PreparedPlan }> {
     const { members, preparation, concurrency } = this.#parts;
     const { self: coordinator } = members;
-    const isWanted = (peer: PeerId): boolean => !this.#excluded.has(peer) && members.isBenched?.(peer) !== true;
-    const peers = members.available().filter(({ peer }) => peer === coordinator || isWanted(peer));
-    if (!peers.some(({ peer }) => peer === coordinator)) {
+    const available = members.available();
+    if (!available.some(({ peer }) => peer === coordinator)) {
       throw new MeshError('UNAVAILABLE', 'this peer is about to stop: another one may coordinate');
     }
+    const avoided = new Set(this.#request.avoid);
+    const able = available.filter(
+      ({ peer }) => !avoided.has(peer) && (peer === coordinator || !this.#excluded.has(peer)),
+    );
+    const trusted = able.filter(({ peer }) => peer === coordinator || members.isBenched?.(peer) !== true);
+    const peers = trusted.length > 0 ? trusted : able;
+    const [first] = peers;
+    if (first === undefined) throw new MeshError('UNAVAILABLE', 'nobody is left who may compute this request');
+    // One that does not compute plans as one of those that do would.
+    const planner = avoided.has(coordinator) ? first.peer : coordinator;
     const { modelId, parallelism } = this.#request;
     const inputs = new Map(this.#request.inputs.map(({ name, type, shape }) => [name, { type, shape }]));
     const asked = { parallelism, isCold, concurrency: concurrency() };
-    const question = { modelId, inputs, peers, coordinator, link: GIGABIT, ...asked };
+    const question = { modelId, inputs, peers, coordinator: planner, link: GIGABIT, ...asked };
     const encoded = await preparation.planFor(question, this.#signal);
     return { encoded, prepared: await preparation.learn(encoded, this.#signal) };
   }

@@ -1,6 +1,7 @@
 /** The membership as the actors of a request see it: whom to give work, what they are called, when they are lost. */
 import type { ModelId, PeerId } from '../core/ids.ts';
 import { Conduct } from './conduct.ts';
+import { MEMBERSHIP_DEFAULTS } from '../core/membership/member.ts';
 import type { ViewMember } from '../core/membership/view.ts';
 import type { Announcement } from './model-library.ts';
 import type { Membership } from './membership.ts';
@@ -65,6 +66,14 @@ export class Directory implements MemberDirectory {
 
   isBenched(peer: PeerId): boolean {
     return this.#conduct.isBenched(peer);
+  }
+
+  convict(peer: PeerId, detail: string): void {
+    if (peer !== this.self) this.#membership.penalise(peer, MEMBERSHIP_DEFAULTS.banPenalty, detail);
+  }
+
+  convicted(): readonly PeerId[] {
+    return this.#membership.members().flatMap(({ peer, state }) => (state === 'banned' ? [peer] : []));
   }
 
   onLost(listener: (peer: PeerId) => void): () => void {

@@ -14,11 +14,13 @@ import {
   type EntryState,
   type EntryStep,
 } from '../core/election/entry.ts';
+import { toleranceOf, type Tolerance } from '../core/compare.ts';
 import { rankCandidates } from '../core/election/rendezvous.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
 import type { Tensor } from '../core/tensor/tensor.ts';
+import { HONEST_TOLERANCE, wider } from '../core/verdict.ts';
 import { Feeding, type FeedingParts } from './feeding.ts';
 import type { MemberProfile, MessageChannel } from './ports.ts';
 import type { Recording } from './recording.ts';
@@ -38,6 +40,10 @@ export interface EntryRequest {
   readonly deadlineMs: number;
   /** Terms that another entry may have used for this request; 0 when absent. */
   readonly termsBefore?: number;
+  /** Who may coordinate it; anybody when absent. */
+  readonly coordinators?: readonly PeerId[];
+  /** Who must not compute it; nobody when absent. */
+  readonly avoid?: readonly PeerId[];
   readonly signal: AbortSignal;
   readonly onProgress?: (stage: string, completed: number, total: number, coordinator: PeerId) => void;
 }
@@ -46,6 +52,8 @@ export interface EntryResult {
   readonly requestId: RequestId;
   readonly outputs: ReadonlyMap<string, Tensor>;
   readonly report: RunReport;
+  /** How far an answer of the same graph may be off; absent where the answer comes from another entry. */
+  readonly tolerance?: Tolerance;
 }
 
 /** A peer without the model has to fetch it first: it coordinates only when no other can. */
@@ -63,6 +71,8 @@ export class EntryDesk {
   readonly #startedMs: number;
   readonly #done = Promise.withResolvers<EntryResult>();
   readonly #lost = new Set<PeerId>();
+  /** Said nothing when they had the request in hand, and nothing since. */
+  readonly #silent = new Set<PeerId>();
   readonly #feeding: Feeding;
   readonly #recording: Recording;
   #state: EntryState;
@@ -80,11 +90,14 @@ export class EntryDesk {
     this.#recording = records.of(requestId);
     this.#recording.arrived({ model, modelId, arrivedUnixMs: Date.now() });
     this.#feeding = new Feeding(parts, request.inputs, () => this.#moved());
-    const candidates = members.available().map((member) => ({
-      peer: member.peer,
-      // After all the others.
-      weight: members.isBenched?.(member.peer) === true ? 0 : weightOf(member, modelId),
-    }));
+    const candidates = members
+      .available()
+      .filter(({ peer }) => this.#mayCoordinate(peer))
+      .map((member) => ({
+        peer: member.peer,
+        // After all the others.
+        weight: members.isBenched?.(member.peer) === true ? 0 : weightOf(member, modelId),
+      }));
     const ranked = rankCandidates(requestId, candidates);
     const endMs = this.#startedMs + deadlineMs;
     const first = beginEntry<Complete>(requestId, ranked, endMs, this.#startedMs, ENTRY_DEFAULTS, termsBefore);
@@ -120,12 +133,18 @@ export class EntryDesk {
   }
 
   peerFound(peer: PeerId): void {
-    this.#step({ kind: 'peerFound', peer });
+    if (this.#mayCoordinate(peer)) this.#step({ kind: 'peerFound', peer });
+  }
+
+  #mayCoordinate(peer: PeerId): boolean {
+    const { coordinators } = this.#request;
+    return coordinators === undefined || coordinators.includes(peer);
   }
 
   /** From a candidate or the coordinator. */
   message(from: PeerId, message: ElectionMessage): void {
     const { term } = message;
+    this.#silent.delete(from);
     switch (message.kind) {
       case 'accept':
         this.#step({ kind: 'accepted', peer: from, term, leaseMs: message.leaseMs });
@@ -182,6 +201,7 @@ export class EntryDesk {
     // The clock alone took the request from whoever had it: it said nothing, or did not get on with it.
     const isLate =
       event.kind === 'tick' && step[1].some((effect) => effect.kind === 'sendCancel' && effect.term === term);
+    if (isLate && 'peer' in phase) this.#silent.add(phase.peer);
     const isFair = this.#request.deadlineMs >= FAIR_DEADLINE_MS;
     if (isLate && isFair && 'peer' in phase) this.#parts.members.noteFault?.(phase.peer);
     this.#apply(step);
@@ -231,7 +251,10 @@ export class EntryDesk {
     const { requestId, modelId, parallelism, inputs } = this.#request;
     const specs = [...inputs].map(([name, { type, shape }]) => ({ name, type, shape }));
     const deadlineMs = Math.max(1, Math.round(remainingMs));
-    const proposal = { requestId, term, modelId, parallelism, deadlineMs, inputs: specs };
+    const convicted = this.#parts.members.convicted?.() ?? [];
+    const shunned = [...this.#silent, ...convicted].filter((other) => other !== peer);
+    const avoid = [...new Set([...(this.#request.avoid ?? []), ...shunned])];
+    const proposal = { requestId, term, modelId, parallelism, deadlineMs, inputs: specs, avoid };
     if (!(await this.#send(peer, { kind: 'propose', ...proposal }))) this.#step({ kind: 'peerLost', peer });
   }
 
@@ -267,7 +290,8 @@ export class EntryDesk {
       const report = { ...figures, model, modelId, ...parties, elapsedMs, bytesThroughEntry };
       const outputs = handover.outputs();
       this.#recording.mark('answered', { term, attempt: attempts }, { peer: coordinator });
-      this.#done.resolve({ requestId, outputs, report });
+      const tolerance = wider(HONEST_TOLERANCE, toleranceOf(handover.prepared.bound));
+      this.#done.resolve({ requestId, outputs, report, tolerance });
     } catch (error) {
       this.#recording.mark('failed', { term }, { text: toMeshError(error).message });
       this.#done.reject(toMeshError(error));

@@ -1,5 +1,5 @@
 /** The entry: has each request that comes in at this peer answered, once, however often it is asked. */
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import type { ElectionMessage } from '../../protocols/election/messages.ts';
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import { MeshError } from '../core/errors.ts';
@@ -9,6 +9,7 @@ import { EntryDesk, type EntryDeskParts, type EntryRequest, type EntryResult } f
 import { conflict, Recall, type RecallParts } from './recall.ts';
 import { SharedRuns } from './shared-runs.ts';
 import { Turnstile } from './turnstile.ts';
+import { Verification } from './verification.ts';
 
 export interface EntryLimits {
   /** Requests of this peer that run at a time in a mesh of one; other peers add as many, less what came in there. */
@@ -22,6 +23,8 @@ export interface EntryLimits {
 export interface EntryParts extends EntryDeskParts {
   readonly answers: RecallParts['answers'];
   readonly limits: EntryLimits;
+  /** The share of the answers that is verified unasked, from 0 to 1. */
+  readonly verifiedShare: number;
 }
 
 /** A request as a client asks it. */
@@ -30,14 +33,20 @@ export interface ClientRequest extends EntryRequest {
   readonly client: string;
   /** Whether the client chose the id, and so may ask again. */
   readonly isNamed: boolean;
+  /** Whether the answer is verified before it is given: see `Verification`. */
+  readonly isVerified?: boolean;
 }
 
 /** More than one entry can use, so that the terms of the next entry to answer the same request come after them. */
 const TERMS_PER_GENERATION = 1024;
 
+/** Verified answers are drawn among so many. */
+const DRAWS = 2 ** 32;
+
 /** What is asked, so that another question under the same id is noticed. */
-function questionOf({ modelId, inputs }: EntryRequest): string {
+function questionOf({ modelId, inputs, isVerified = false }: ClientRequest): string {
   const hash = createHash('sha256').update(modelId);
+  if (isVerified) hash.update('verified');
   for (const [name, { type, shape, bytes }] of [...inputs].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(JSON.stringify([name, type, shape])).update(bytes);
   }
@@ -51,9 +60,11 @@ export class Entry {
   readonly #answers: AnswerMemory;
   readonly #turnstile: Turnstile;
   readonly #recall: Recall;
+  readonly #verification: Verification;
   readonly #unsubscribe: (() => void)[] = [];
   #isDraining = false;
   #isStopped = false;
+  readonly #stop = new AbortController();
 
   constructor(parts: EntryParts) {
     this.#parts = parts;
@@ -64,6 +75,12 @@ export class Entry {
       maxWaiting: limits.maxQueued,
       maxBytes: limits.maxInputBytes,
       places: () => this.#places(),
+    });
+    this.#verification = new Verification({
+      ...parts,
+      share: parts.verifiedShare,
+      random: () => randomInt(DRAWS) / DRAWS,
+      answer: (request) => this.#answer(request),
     });
     this.#recall = new Recall(parts, (requestId, waitMs) => this.#ownAnswer(requestId, waitMs));
   }
@@ -87,6 +104,7 @@ export class Entry {
 
   stop(): void {
     this.#isStopped = true;
+    this.#stop.abort(stopping());
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#recall.stop();
     this.#each((desk) => desk.cancel());
@@ -146,8 +164,16 @@ export class Entry {
     if (remembered !== undefined) return remembered.result;
     if (this.#isStopped) throw stopping();
     return this.#runs.share(requestId, question, signal, async (shared) => {
-      const result = await this.#inTurn({ ...request, signal: shared }, question);
-      if (isNamed) this.#answers.keep(requestId, { result, question });
+      const { tolerance, ...result } = await this.#inTurn({ ...request, signal: shared }, question);
+      const keep = ({ outputs, report }: EntryResult): void => {
+        if (isNamed) this.#answers.keep(requestId, { result: { requestId, outputs, report }, question });
+      };
+      keep(result);
+      // Those of other entries are theirs to verify.
+      if (tolerance !== undefined && request.isVerified !== true) {
+        // The client has its answer by then, and may be gone.
+        this.#verification.sample({ ...request, signal: this.#stop.signal }, { ...result, tolerance }, keep);
+      }
       return result;
     });
   }
@@ -163,9 +189,12 @@ export class Entry {
     const { requestId, isNamed, client, model, deadlineMs, signal, inputs } = request;
     const endMs = this.#parts.clock.now() + deadlineMs;
     const entrant = { client, model, deadlineMs, signal, bytes: tensorBytes(inputs) };
-    const compute = (generation: number): Promise<EntryResult> => {
-      const leftMs = Math.max(1, endMs - this.#parts.clock.now());
-      return this.#answer({ ...request, deadlineMs: leftMs, termsBefore: (generation - 1) * TERMS_PER_GENERATION });
+    const leftMs = (): number => Math.max(1, endMs - this.#parts.clock.now());
+    const compute = async (generation: number): Promise<EntryResult> => {
+      const termsBefore = (generation - 1) * TERMS_PER_GENERATION;
+      const result = await this.#answer({ ...request, deadlineMs: leftMs(), termsBefore });
+      if (request.isVerified !== true) return result;
+      return this.#verification.confirm({ ...request, deadlineMs: leftMs() }, result);
     };
     return this.#turnstile.pass(entrant, () =>
       isNamed ? this.#recall.once(requestId, question, { endMs, signal }, compute) : compute(1),

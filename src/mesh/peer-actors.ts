@@ -34,6 +34,8 @@ export interface PeerActorsParts {
   /** What is kept of pieces that come before their plan. */
   readonly earlyLimits?: EarlyLimits;
   readonly arithmetic: Arithmetic;
+  /** The share of the answers that is verified unasked, from 0 to 1; none when absent. */
+  readonly verifiedShare?: number;
   /** What keeps coordinators out that have been replaced; for so many requests. */
   readonly createFence?: (limit: number) => Fence;
 }
@@ -62,7 +64,8 @@ export class PeerActors {
     const records = new Recorder(parts.clock);
     this.preparation = preparation;
     this.records = records;
-    this.entry = new Entry({ ...parts, preparation, records, logger: logger.child({ actor: 'entry' }) });
+    const { verifiedShare = 0 } = parts;
+    this.entry = new Entry({ ...parts, verifiedShare, preparation, records, logger: logger.child({ actor: 'entry' }) });
     this.coordinator = new Coordinator({
       ...parts,
       ...fencing,

@@ -45,6 +45,10 @@ export interface MemberDirectory {
   noteFault?(peer: PeerId): void;
   /** Whether to give a peer nothing for now, for its faults. */
   isBenched?(peer: PeerId): boolean;
+  /** Gives a peer nothing more, and takes nothing of it: it has been seen to lie. */
+  convict?(peer: PeerId, detail: string): void;
+  /** Those convicted, here or for breaking the protocols. */
+  convicted?(): readonly PeerId[];
 }
 
 /** A range of a model's weight blob, in bytes. */

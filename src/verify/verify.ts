@@ -13,7 +13,7 @@ import { describeCut, type Plan } from '../core/plan/plan.ts';
 import { planRequest } from '../core/plan/planner.ts';
 import { wholeRegion } from '../core/geometry/region.ts';
 import type { Shape, Tensor } from '../core/tensor/tensor.ts';
-import { difference, isClose, toleranceOf, worst, type Difference, type Tolerance } from './compare.ts';
+import { difference, isClose, toleranceOf, worst, type Difference, type Tolerance } from '../core/compare.ts';
 import { executePlan } from './execute.ts';
 import { cutPlan, wholePlan, type Blocks } from './plans.ts';
 

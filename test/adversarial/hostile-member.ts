@@ -166,6 +166,7 @@ export async function flood({ host }: Hostile, to: PeerId, signal: AbortSignal):
         parallelism: 0,
         deadlineMs: 1e6,
         inputs: [],
+        avoid: [],
       });
       await tensors.send(to, {
         requestId,

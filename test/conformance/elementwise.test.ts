@@ -10,7 +10,7 @@ import type { Attribute, Graph, ValueInfo } from '../../src/core/graph/graph.ts'
 import type { ModelId } from '../../src/core/ids.ts';
 import type { DataType } from '../../src/core/tensor/data-type.ts';
 import { elementCount, fromNumbers, type Shape, type Tensor } from '../../src/core/tensor/tensor.ts';
-import { difference } from '../../src/verify/compare.ts';
+import { difference } from '../../src/core/compare.ts';
 import { executePlan } from '../../src/verify/execute.ts';
 import { cutPlan, wholePlan } from '../../src/verify/plans.ts';
 import { graphOf, node } from '../unit/core/graph/small-graphs.ts';

@@ -18,7 +18,7 @@ import { loadDigits } from '../../models/zoo/lenet5/digits.ts';
 import { fillNormal } from '../../models/zoo/random.ts';
 import { byteLength, converted, elementCount, fromFloat32, type Tensor } from '../../src/core/tensor/tensor.ts';
 import type { Peer } from '../../src/node.ts';
-import { difference, HALF_TOLERANCE, isClose } from '../../src/verify/compare.ts';
+import { difference, HALF_TOLERANCE, isClose } from '../../src/core/compare.ts';
 import type { VerifyReport } from '../../src/verify/verify.ts';
 import { halved, halvedInside, type Network } from '../support/half-graph.ts';
 import { startLonePeer } from '../support/lone-peer.ts';

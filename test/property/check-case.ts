@@ -8,7 +8,7 @@ import { asPeerId } from '../../src/core/ids.ts';
 import { partition } from '../../src/core/plan/partition.ts';
 import type { Cut, Plan } from '../../src/core/plan/plan.ts';
 import { planRequest } from '../../src/core/plan/planner.ts';
-import { difference, isClose, TOLERANCE, worst, type Difference, type Tolerance } from '../../src/verify/compare.ts';
+import { difference, isClose, TOLERANCE, worst, type Difference, type Tolerance } from '../../src/core/compare.ts';
 import { cutPlan, wholePlan, type Blocks } from '../../src/verify/plans.ts';
 import type { Network } from '../support/half-graph.ts';
 import type { Bench } from './bench.ts';

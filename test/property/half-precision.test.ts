@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import type { Node } from '../../src/core/graph/graph.ts';
-import { HALF_TOLERANCE } from '../../src/verify/compare.ts';
+import { HALF_TOLERANCE } from '../../src/core/compare.ts';
 import { halved } from '../support/half-graph.ts';
 import { Progress } from '../support/progress.ts';
 import { openBench, type Bench } from './bench.ts';

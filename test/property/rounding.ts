@@ -9,7 +9,7 @@ import type { Kernel, WeightFile } from '../../kernels/kernel.ts';
 import type { BoundGraph } from '../../src/core/graph/bind.ts';
 import type { Program } from '../../src/core/program/program.ts';
 import { float32Values, fromFloat32, numberValues, type Tensor } from '../../src/core/tensor/tensor.ts';
-import { TOLERANCE } from '../../src/verify/compare.ts';
+import { TOLERANCE } from '../../src/core/compare.ts';
 import { cutPlan } from '../../src/verify/plans.ts';
 import type { Bench } from './bench.ts';
 import { randomOf, type Random } from './random.ts';

@@ -32,6 +32,10 @@ import { silentLogger } from '../../src/observability/logger.ts';
 export interface MemoryMeshOptions {
   readonly peers: number;
   readonly kernel: Kernel;
+  /** Where peers have kernels of their own: by their number. */
+  readonly kernels?: Readonly<Record<number, Kernel>>;
+  /** The share of the answers that is verified unasked. */
+  readonly verifiedShare?: number;
   readonly graph: Graph;
   /** File of the weight blob, where the model has one. */
   readonly weightPath?: string;
@@ -56,6 +60,8 @@ interface MemoryPeer {
   readonly id: PeerId;
   readonly actors: PeerActors;
   readonly lost: Set<(peer: PeerId) => void>;
+  /** Whom it has seen to lie, and why it says so. */
+  readonly convicted: Map<PeerId, string>;
   isAlive: boolean;
 }
 
@@ -75,13 +81,15 @@ export class MemoryMesh {
 
   #createPeer(index: number): MemoryPeer {
     const id = asPeerId(`peer${index}`);
-    const { graph, weightPath, kernel, speeds, earlyLimits, arithmetic = 'exact' } = this.#options;
+    const { graph, weightPath, kernels, verifiedShare = 0, speeds, earlyLimits, arithmetic = 'exact' } = this.#options;
+    const kernel = kernels?.[index] ?? this.#options.kernel;
     const lost = new Set<(peer: PeerId) => void>();
+    const convicted = new Map<PeerId, string>();
     const members: MemberDirectory = {
       self: id,
       available: () =>
         this.peers
-          .filter((peer) => peer.isAlive)
+          .filter((peer) => peer.isAlive && !convicted.has(peer.id))
           .map((peer) => ({
             peer: peer.id,
             name: peer.id,
@@ -97,6 +105,8 @@ export class MemoryMesh {
         return () => lost.delete(listener);
       },
       onFound: () => () => undefined,
+      convict: (peer, detail) => void convicted.set(peer, detail),
+      convicted: () => [...convicted.keys()],
     };
     const models: ModelAccess = {
       noteHolder: () => undefined,
@@ -118,8 +128,9 @@ export class MemoryMesh {
       mapBytes: this.#options.mapBytes ?? 1e9,
       ...(earlyLimits === undefined ? {} : { earlyLimits }),
       arithmetic,
+      verifiedShare,
     });
-    return { id, actors, lost, isAlive: true };
+    return { id, actors, lost, convicted, isAlive: true };
   }
 
   #isUp(id: PeerId): boolean {

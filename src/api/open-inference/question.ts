@@ -1,6 +1,6 @@
 /** One inference as a client asks for it, whichever way it came in. */
 import { MeshError } from '../../core/errors.ts';
-import { parseDeadlineMs, parseParallelism } from '../query.ts';
+import { parseDeadlineMs, parseParallelism, parseVerify } from '../query.ts';
 import type { Value } from './values.ts';
 
 export interface WantedOutput {
@@ -22,21 +22,26 @@ export interface Question {
 export interface RunOptions {
   readonly parallelism: number;
   readonly deadlineMs?: number;
+  readonly isVerified: boolean;
 }
 
 const MICROSECONDS = 1000;
 const MAX_CLASSES = 65_536;
 
 /**
- * `parallelism`; `deadline_ms`, or `timeout` in microseconds as other servers take it. Others are left alone: they are the client's.
+ * `parallelism`; `verify`; `deadline_ms`, or `timeout` in microseconds as other servers take it. Others are left alone: they are the client's.
  * @throws MeshError INVALID_ARGUMENT.
  */
-export function runOptions({ parallelism, deadline_ms, timeout }: Question['parameters']): RunOptions {
+export function runOptions({ parallelism, deadline_ms, timeout, verify }: Question['parameters']): RunOptions {
   const deadlineMs =
     deadline_ms === undefined && typeof timeout === 'number' && timeout > 0
       ? parseDeadlineMs(timeout / MICROSECONDS)
       : parseDeadlineMs(deadline_ms);
-  return { parallelism: parseParallelism(parallelism), ...(deadlineMs === undefined ? {} : { deadlineMs }) };
+  return {
+    parallelism: parseParallelism(parallelism),
+    isVerified: parseVerify(verify),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+  };
 }
 
 /** @throws MeshError INVALID_ARGUMENT for a number of classes that is none. */

@@ -10,13 +10,13 @@ import { postprocess, preprocess } from '../../../models/tasks/process.ts';
 import { requestSignal } from '../cancellation.ts';
 import { clientOf, guardPlaces } from '../guard.ts';
 import { parseJson } from '../open-inference/json.ts';
-import { defined, parseDeadlineMs, parseParallelism } from '../query.ts';
+import { defined, parseDeadlineMs, parseParallelism, parseVerify } from '../query.ts';
 import { runHeaders } from '../run-headers.ts';
 import type { ModelParameters, RouteContext } from './context.ts';
 
 interface ClassifyRoute extends ModelParameters {
   readonly Body: Uint8Array | undefined;
-  readonly Querystring: Readonly<Partial<Record<'parallelism' | 'deadlineMs' | 'top_k', string>>>;
+  readonly Querystring: Readonly<Partial<Record<'parallelism' | 'deadlineMs' | 'top_k' | 'verify', string>>>;
 }
 
 const MAX_CLASSES = 1000;
@@ -40,7 +40,7 @@ export async function classifyRoutes(app: FastifyInstance, context: RouteContext
     const signal = requestSignal(reply, closing);
     const startedAt = performance.now();
     const { model } = request.params;
-    const { top_k, parallelism, deadlineMs } = request.query;
+    const { top_k, parallelism, deadlineMs, verify } = request.query;
     const isDocument = request.headers['content-type']?.startsWith('application/json') === true;
     const body = request.body ?? new Uint8Array();
     const asked = isDocument ? readDocument(body, limits.jsonBytes) : { payload: picture(body) };
@@ -60,6 +60,7 @@ export async function classifyRoutes(app: FastifyInstance, context: RouteContext
       client: clientOf(request),
       inputs: prepared.inputs,
       parallelism: parseParallelism(parallelism),
+      isVerified: parseVerify(verify),
       ...defined('deadlineMs', parseDeadlineMs(deadlineMs)),
       signal,
     });

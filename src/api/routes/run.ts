@@ -9,13 +9,15 @@ import { requestSignal } from '../cancellation.ts';
 import { replyWithProgress } from '../event-stream.ts';
 import { clientOf, guardPlaces } from '../guard.ts';
 import { OCR, runOcr } from '../ocr.ts';
-import { defined, parseDeadlineMs, parseParallelism, parseRequestId } from '../query.ts';
+import { defined, parseDeadlineMs, parseParallelism, parseRequestId, parseVerify } from '../query.ts';
 import type { ModelParameters, RouteContext } from './context.ts';
 
 interface RunRoute extends ModelParameters {
   readonly Body: Uint8Array | undefined;
   /** `outputs=npy` adds the tensors of the network, as .npy files in base64. */
-  readonly Querystring: Readonly<Partial<Record<'parallelism' | 'requestId' | 'deadlineMs' | 'outputs', string>>>;
+  readonly Querystring: Readonly<
+    Partial<Record<'parallelism' | 'requestId' | 'deadlineMs' | 'outputs' | 'verify', string>>
+  >;
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- the framework's plugins are asynchronous
@@ -30,6 +32,7 @@ export async function runRoutes(app: FastifyInstance, context: RouteContext): Pr
     const options = {
       client: clientOf(request),
       parallelism: parseParallelism(query.parallelism),
+      isVerified: parseVerify(query.verify),
       ...defined('requestId', parseRequestId(query.requestId)),
       ...defined('deadlineMs', parseDeadlineMs(query.deadlineMs)),
     };

@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly api: string;
   /** `auto` or a number. */
   readonly parallelism: string;
+  /** `all` or `share`. */
+  readonly verify: string;
   /** `name=file.npy`, for networks of several inputs. */
   readonly input: readonly string[];
   readonly output?: string;
@@ -47,6 +49,7 @@ export async function runCommand(
     model,
     requestId: randomBytes(16).toString('hex'),
     parallelism: options.parallelism,
+    verify: options.verify,
     deadlineMs,
     wantsTensors: options.output !== undefined,
     signal,
@@ -84,6 +87,7 @@ async function runPayload(
         path: `/tilemesh/v1/models/${encodeURIComponent(request.model)}/run`,
         query: {
           parallelism: request.parallelism,
+          verify: request.verify,
           requestId: request.requestId,
           deadlineMs: String(request.deadlineMs),
           outputs: request.wantsTensors ? 'npy' : undefined,

@@ -19,6 +19,11 @@ export function addRun(program: Command, terminal: Terminal): void {
     .argument('[input]', 'a picture, a text (or a file of one), a series (CSV) or a .npy file; - reads standard input')
     .addOption(apiOption())
     .option('--parallelism <peers>', '"auto", or over how many peers to cut it', parseParallelism, 'auto')
+    .addOption(
+      new Option('--verify <what>', 'all: have other peers confirm the answer; share: some of them, as the peer is set')
+        .choices(['all', 'share'])
+        .default('share'),
+    )
     .option('--input <name=file.npy>', 'an array for one input of the network; may be repeated', append, [])
     .option('--output <folder>', 'write the output tensors there as .npy files')
     .option('--deadline <seconds>', 'give up after so long', parseSeconds)
@@ -32,6 +37,7 @@ export function addRun(program: Command, terminal: Terminal): void {
         'npx tilemesh run ocr page.png',
         'npx tilemesh run face photo.jpg',
         'npx tilemesh run vgg16 photo.jpg --parallelism 4',
+        'npx tilemesh run vgg16 photo.jpg --verify all',
         'npx tilemesh run mymodel --input x=x.npy --input y=y.npy --output results',
       ]),
     )

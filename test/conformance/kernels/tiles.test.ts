@@ -13,7 +13,7 @@ import type { Interval } from '../../../src/core/geometry/interval.ts';
 import { wholeRegion, type Region } from '../../../src/core/geometry/region.ts';
 import type { Program, WeightSlice } from '../../../src/core/program/program.ts';
 import { byteLength, fromInt64, type Tensor } from '../../../src/core/tensor/tensor.ts';
-import { difference } from '../../../src/verify/compare.ts';
+import { difference } from '../../../src/core/compare.ts';
 import { CUT_TOLERANCE } from '../../support/bit-exact.ts';
 import { padNode } from '../../support/pad-node.ts';
 import { KERNELS, kernelNames, type KernelName } from './ports.ts';

@@ -9,7 +9,7 @@ import { MeshError } from '../../../src/core/errors.ts';
 import { bindGraph, isConstant, type BoundGraph } from '../../../src/core/graph/bind.ts';
 import type { Plan } from '../../../src/core/plan/plan.ts';
 import type { Tensor } from '../../../src/core/tensor/tensor.ts';
-import { difference, isClose } from '../../../src/verify/compare.ts';
+import { difference, isClose } from '../../../src/core/compare.ts';
 import { cutPlan, wholePlan } from '../../../src/verify/plans.ts';
 import { openBench, type Bench } from '../../property/bench.ts';
 import { hasVectors, readVector, SUITES, vectorNames, VECTORS_FOLDER, type Vector } from './vectors.ts';

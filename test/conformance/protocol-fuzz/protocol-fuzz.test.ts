@@ -162,6 +162,7 @@ const PARSERS: readonly Parser[] = [
         parallelism: 4,
         deadlineMs: 1000,
         inputs: [1, 2, 3].map((n) => ({ name: `input ${n}`, type: 'float32' as const, shape: [1, 3, 224, 224] })),
+        avoid: [],
       } as const,
       { kind: 'complete', requestId: REQUEST_ID, term: 1, report: new Uint8Array(400) } as const,
       { kind: 'fail', requestId: REQUEST_ID, term: 1, code: 'PEER_LOST', message: 'gone' } as const,

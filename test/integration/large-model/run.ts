@@ -10,7 +10,7 @@ import { readPackage } from '../../../models/package.ts';
 import { bindGraph } from '../../../src/core/graph/bind.ts';
 import type { ModelId } from '../../../src/core/ids.ts';
 import { float32Values } from '../../../src/core/tensor/tensor.ts';
-import { difference } from '../../../src/verify/compare.ts';
+import { difference } from '../../../src/core/compare.ts';
 import { executePlan } from '../../../src/verify/execute.ts';
 import { cutPlan, wholePlan } from '../../../src/verify/plans.ts';
 import { COLUMNS, FILLED, inputs, rowOf } from './sparse-model.ts';

@@ -87,6 +87,7 @@ describe('config', () => {
       TILEMESH_KERNEL_MACS_PER_SECOND: '2000000000',
       TILEMESH_KERNEL_ARITHMETIC: 'fast',
       TILEMESH_MEMORY_BYTES: '1048576',
+      TILEMESH_VERIFY_SHARE: '0.25',
       TILEMESH_LOG_LEVEL: 'debug',
     };
     assert.deepEqual(Object.keys(env), Object.keys(VARIABLES));
@@ -103,9 +104,10 @@ describe('config', () => {
       discovery: { mdns: false, bootstrap: ['a:1', '/ip4/10.0.0.7/tcp/2'] },
       kernel: { name: 'reference', lanes: 0, threads: 3, macsPerSecond: 2e9, arithmetic: 'fast' },
       memory: { budgetBytes: 2 ** 20 },
+      verify: { share: 0.25 },
       log: { level: 'debug' },
     });
-    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 19);
+    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 20);
   });
 
   for (const [config, words] of [

@@ -48,6 +48,7 @@ const electionMessage: fc.Arbitrary<ElectionMessage> = fc.oneof(
     parallelism: uint32,
     deadlineMs: uint32,
     inputs: specs,
+    avoid: fc.array(peer, { maxLength: 4 }),
   }),
   fc.record({ ...election, kind: fc.constant('accept' as const), leaseMs: uint32 }),
   fc.record({ ...election, kind: fc.constant('decline' as const), code, message: name }),
@@ -328,6 +329,7 @@ describe('protocols/messages', () => {
             parallelism: 0,
             deadlineMs: 1,
             inputs: [{ name: 'x', type: 'float32', shape: [1, 1, 1, 1, 1, 1, 1, 1, 1] }],
+            avoid: [],
           }),
         ),
     ];

@@ -7,7 +7,7 @@ import { createOnnxRuntimeKernel } from '../../../kernels/onnxruntime/kernel.ts'
 import { decodeModel } from '../../../models/onnx/decode.ts';
 import type { Graph } from '../../../src/core/graph/graph.ts';
 import { fromFloat32, type Tensor } from '../../../src/core/tensor/tensor.ts';
-import { difference, isClose, worst } from '../../../src/verify/compare.ts';
+import { difference, isClose, worst } from '../../../src/core/compare.ts';
 import { verifyModel } from '../../../src/verify/verify.ts';
 import { lyingKernel } from '../../support/lying-kernel.ts';
 

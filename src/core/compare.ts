@@ -1,7 +1,7 @@
 /** How far two answers are apart. */
-import type { BoundGraph } from '../core/graph/bind.ts';
-import { HALF_EPSILON } from '../core/tensor/half.ts';
-import { numberValues, type Tensor } from '../core/tensor/tensor.ts';
+import type { BoundGraph } from './graph/bind.ts';
+import { HALF_EPSILON } from './tensor/half.ts';
+import { numberValues, type Tensor } from './tensor/tensor.ts';
 
 export interface Difference {
   /** Largest difference of two elements at the same place; Infinity where only one of them is a number. */
