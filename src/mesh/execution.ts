@@ -232,12 +232,7 @@ export class Execution {
   }
 
   /** @param isCopy whether nobody else has its bytes. */
-  async #hand(
-    to: PeerId,
-    { index }: Transfer,
-    piece: Omit<Piece, keyof AttemptId>,
-    isCopy: boolean,
-  ): Promise<void> {
+  async #hand(to: PeerId, { index }: Transfer, piece: Omit<Piece, keyof AttemptId>, isCopy: boolean): Promise<void> {
     const { self, id, pieces, signal, clock, recording } = this.#setup;
     const startMs = clock.now();
     await sendPiece(pieces, to, { ...id, ...piece }, signal);
