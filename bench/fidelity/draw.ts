@@ -1,7 +1,7 @@
 /** The result of `fidelity` as a picture: how many times faster meshes of several sizes are than one board. */
 import { element, label, tooltip } from '../../src/sim/svg/markup.ts';
 import { formatCores } from '../report.ts';
-import type { FidelityResult } from './measure.ts';
+import type { FidelityResult } from './result.ts';
 
 const WIDTH = 720;
 const HEIGHT = 420;

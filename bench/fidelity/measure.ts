@@ -12,43 +12,11 @@ import { prepareMachine } from '../emulation/boards.ts';
 import { GRANT_MS, startMetronomes } from '../emulation/metronome.ts';
 import { withMesh } from '../emulation/raise-mesh.ts';
 import { measureCoreSpeed } from '../measure/core-speed.ts';
-import { describeMachine, watchLoad, type Load, type Machine } from '../measure/machine.ts';
-import { median, summarise, type Summary } from '../measure/statistics.ts';
-import { prepareSubject, type SubjectOptions } from '../subject.ts';
+import { describeMachine, watchLoad } from '../measure/machine.ts';
+import { median, summarise } from '../measure/statistics.ts';
+import { prepareSubject } from '../subject.ts';
 import { drawFidelity } from './draw.ts';
-
-export interface FidelityOptions extends SubjectOptions {
-  /** Sizes of meshes. */
-  readonly peers: readonly number[];
-  /** Share of a core of each board. */
-  readonly cpu: number;
-  /** Megabits a second, each way. */
-  readonly link: number;
-  /** Timed for each size. */
-  readonly requests: number;
-  /** File to draw to. */
-  readonly svg?: string;
-}
-
-export interface Agreement {
-  readonly peers: number;
-  readonly measuredMs: Summary;
-  readonly simulatedMs: number;
-  readonly predictedMs: number;
-  /** Simulated by measured, less one. */
-  readonly error: number;
-  readonly load: Load;
-}
-
-export interface FidelityResult {
-  readonly schema: 'tilemesh.bench.fidelity/1';
-  readonly machine: Machine;
-  readonly setting: FidelityOptions & { readonly macsPerCoreSecond: number };
-  /** ONNX Runtime on the whole model, on one board without a mesh: mean of its runs. */
-  readonly wholeMs: number;
-  readonly sizes: readonly Agreement[];
-  readonly largestError: number;
-}
+import type { Agreement, FidelityOptions, FidelityResult } from './result.ts';
 
 /** Requests after the shares of a core are enforced that do not count. */
 const PRACTICE = 2;

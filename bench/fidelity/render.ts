@@ -2,7 +2,7 @@
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { table } from '../../src/cli/text.ts';
 import { formatCores, formatMs, formatShare, formatTimes } from '../report.ts';
-import type { FidelityResult } from './measure.ts';
+import type { FidelityResult } from './result.ts';
 
 export function renderFidelity(terminal: Terminal, { setting, sizes, wholeMs, largestError }: FidelityResult): string {
   const heading = `${setting.model} on boards of ${formatCores(setting.cpu)}, ${setting.link} Mbit/s`;

@@ -5,6 +5,7 @@ import path from 'node:path';
 const ROOT = path.resolve(import.meta.dirname, '../..');
 /** Where the time of day is told to people, and nothing follows from it. The command line does so everywhere. */
 const FOR_PEOPLE = [
+  ['src/api/live-feed.ts', 1],
   ['src/api/statistics.ts', 1],
   ['src/mesh/entry-desk.ts', 1],
   ['src/mesh/inspector.ts', 2],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { drawFidelity } from '../../../bench/fidelity/draw.ts';
-import type { FidelityResult } from '../../../bench/fidelity/measure.ts';
+import type { FidelityResult } from '../../../bench/fidelity/result.ts';
 
 const size = (peers: number, medianMs: number, simulatedMs: number) => ({
   peers,
