@@ -52,7 +52,7 @@ export type { HeardCard, MachineReadings, PeerCard, Reach, RoundTripFigures } fr
 export { ERROR_CODES, MeshError, type ErrorCode, type ErrorDetails } from './core/errors.ts';
 export type { ValueInfo } from './core/graph/graph.ts';
 export type { ModelId, PeerId, PlanDigest, RequestId } from './core/ids.ts';
-export type { BlockReport, PartReport, RunReport } from './core/report.ts';
+export type { BlockReport, PartReport, RunReport, Verification } from './core/report.ts';
 export type { DataType } from './core/tensor/data-type.ts';
 export {
   float32Values,

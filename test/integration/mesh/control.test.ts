@@ -59,7 +59,7 @@ describe('the control plane of a request', function () {
         return options.onMessage?.(from, to, own);
       },
       onPiece: (from, to, own) => {
-        pieces.push({ from, to, own });
+        pieces.push({ from, to, own: { ...own, bytes: own.bytes.slice() } });
         options.onPiece?.(from, to, own);
       },
     });
