@@ -8,6 +8,7 @@ import type { Feed } from '../../protocols/plan/messages.ts';
 import {
   beginEntry,
   ENTRY_DEFAULTS,
+  type EntrySettings,
   nextTickMs,
   stepEntry,
   type EntryEvent,
@@ -28,6 +29,8 @@ import { parseAccount, runFigures } from './run-report.ts';
 
 export interface EntryDeskParts extends FeedingParts {
   readonly elections: MessageChannel<ElectionMessage>;
+  /** How long candidates and coordinators may be silent; the defaults when absent. */
+  readonly electionSettings?: EntrySettings;
 }
 
 export interface EntryRequest {
@@ -100,7 +103,8 @@ export class EntryDesk {
       }));
     const ranked = rankCandidates(requestId, candidates);
     const endMs = this.#startedMs + deadlineMs;
-    const first = beginEntry<Complete>(requestId, ranked, endMs, this.#startedMs, ENTRY_DEFAULTS, termsBefore);
+    const { electionSettings = ENTRY_DEFAULTS } = parts;
+    const first = beginEntry<Complete>(requestId, ranked, endMs, this.#startedMs, electionSettings, termsBefore);
     this.#state = first[0];
     this.#apply(first);
   }

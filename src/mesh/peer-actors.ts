@@ -7,6 +7,7 @@ import type { Logger } from '../observability/logger.ts';
 import { Coordinator } from './coordinator.ts';
 import { Entry, type EntryLimits } from './entry.ts';
 import { EARLY_DEFAULTS, type EarlyLimits } from './early-pieces.ts';
+import type { EntrySettings } from '../core/election/entry.ts';
 import { createFence, type Fence } from '../core/election/fence.ts';
 import { isAt, TO_ENTRY } from './piece-address.ts';
 import { PlanLedger } from './plan-ledger.ts';
@@ -36,6 +37,7 @@ export interface PeerActorsParts {
   readonly arithmetic: Arithmetic;
   /** The share of the answers that is verified unasked, from 0 to 1; none when absent. */
   readonly verifiedShare?: number;
+  readonly electionSettings?: EntrySettings;
   /** What keeps coordinators out that have been replaced; for so many requests. */
   readonly createFence?: (limit: number) => Fence;
 }

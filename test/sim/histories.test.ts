@@ -11,7 +11,6 @@ const SEEDS = Number(process.env.TILEMESH_SIM_SEEDS ?? 2_000);
 const TIMEOUT_MS_A_SEED = 2_000;
 /** Histories within which each planted fault must be found. */
 const PLANTED_SEEDS = 400;
-const LEASELESS_SEEDS = 100;
 
 describe('simulated histories', function () {
   this.timeout(60_000 + SEEDS * TIMEOUT_MS_A_SEED);
@@ -35,14 +34,9 @@ describe('simulated histories', function () {
     assert.deepEqual(again, once);
   });
 
-  it('hold though the lease is left out', async () => {
-    for (let seed = 1; seed <= LEASELESS_SEEDS; seed++) {
-      assert.deepEqual((await historyOf(seed, 'lease')).violations, [], `seed ${seed}`);
-    }
-  });
-
   const missed: readonly (readonly [Planted, RegExp])[] = [
     ['fence', /older term/],
+    ['lease', /answers|failed|still works/],
     ['checksum', /wrong/],
   ];
   for (const [planted, rule] of missed) {

@@ -9,6 +9,7 @@ import { Reassembly } from '../../protocols/pieces/reassembly.ts';
 import type { AnswerMessage } from '../../protocols/answers/messages.ts';
 import type { ElectionMessage } from '../../protocols/election/messages.ts';
 import type { PlanMessage } from '../../protocols/plan/messages.ts';
+import { ENTRY_DEFAULTS } from '../../src/core/election/entry.ts';
 import { createFence } from '../../src/core/election/fence.ts';
 import { MeshError } from '../../src/core/errors.ts';
 import { asPeerId, type PeerId } from '../../src/core/ids.ts';
@@ -65,8 +66,9 @@ const FIRST_DIAL_MS = 50;
 const LONGEST_PLAN_MS = 200;
 const LONGEST_PREPARE_MS = 20;
 const LONGEST_RUN_MS = 60;
-/** A lease that nobody ever finds lapsed. */
+/** A lease that nobody ever finds lapsed, and an entry that lets a coordinator ask for it. */
 const NO_LEASE_MS = 1e9;
+const LEASELESS = { ...ENTRY_DEFAULTS, maxLeaseMs: NO_LEASE_MS, termShare: 1 };
 
 export class SimulatedPeer implements End {
   readonly index: number;
@@ -129,6 +131,7 @@ export class SimulatedPeer implements End {
       limits: { maxConcurrent: MAX_REQUESTS, maxQueued: MAX_REQUESTS, maxInputBytes: 1e9 },
       mapBytes: 1e9,
       arithmetic: 'exact',
+      ...(planted === 'lease' ? { electionSettings: LEASELESS } : {}),
       ...(planted === 'fence' ? { createFence: () => ({ admit: () => true, highest: () => 0 }) } : { createFence }),
     });
   }
