@@ -1,25 +1,16 @@
 /** Models from peer to peer: manifest, graph, which chunks of the weights are held, and the chunks; a stream each. */
-import { MeshError, toMeshError } from '../../src/core/errors.ts';
+import type { MeshError } from '../../src/core/errors.ts';
 import type { ModelId, PeerId } from '../../src/core/ids.ts';
-import {
-  acceptStreams,
-  openStream,
-  refuseStreams,
-  type FrameStream,
-  type FramingOptions,
-  type StreamComponents,
-} from '../framing.ts';
-import { Listeners } from '../listeners.ts';
+import { openStream, type StreamComponents } from '../framing.ts';
+import { ServedStreams, type ServingOptions } from '../served-streams.ts';
 import { MAX_FRAME_BYTES, MAX_PIPELINED, MAX_SERVED_PER_PEER, PROTOCOL_ID } from './constants.ts';
 import { Exchange } from './exchange.ts';
 import type { BlobKind } from './messages.ts';
 import { serveStream, type BlobProvider } from './server.ts';
 
-export interface BlobsOptions extends FramingOptions {
+export interface BlobsOptions extends ServingOptions {
   /** How long an answer may make no progress. */
   readonly answerTimeoutMs: number;
-  /** How long a client may keep a stream without asking anything. */
-  readonly idleTimeoutMs: number;
 }
 
 export const BLOBS_DEFAULTS: BlobsOptions = Object.freeze({
@@ -46,28 +37,28 @@ export interface BlobChunk {
  * when it serves too much already, CANCELLED, INVALID_MESSAGE, or what its provider threw. Answers are not verified.
  */
 export class BlobsService {
-  /** Peers that broke the protocol; their stream has been reset. */
-  readonly #violations = new Listeners<[peer: PeerId, error: MeshError]>();
   readonly #components: StreamComponents;
   readonly #options: BlobsOptions;
-  readonly #served = new Map<PeerId, Set<FrameStream>>();
+  readonly #served: ServedStreams;
   #provider: BlobProvider = NOTHING;
 
   constructor(components: StreamComponents, options: BlobsOptions) {
     this.#components = components;
     this.#options = options;
+    const limits = { perPeer: MAX_SERVED_PER_PEER, closeTimeoutMs: CLOSE_TIMEOUT_MS };
+    this.#served = new ServedStreams(components, options, limits, (stream, isTooMany) =>
+      serveStream(stream, isTooMany ? undefined : this.#provider, options.idleTimeoutMs),
+    );
   }
 
   /** Called by libp2p. */
-  async start(): Promise<void> {
-    await acceptStreams(this.#components, this.#options, (stream) => void this.#serve(stream));
+  start(): Promise<void> {
+    return this.#served.start();
   }
 
   /** Called by libp2p. */
-  async stop(): Promise<void> {
-    await refuseStreams(this.#components, this.#options);
-    const error = new MeshError('UNAVAILABLE', 'this peer is shutting down; ask another peer');
-    for (const streams of this.#served.values()) for (const stream of streams) stream.abort(error);
+  stop(): Promise<void> {
+    return this.#served.stop();
   }
 
   /** What this peer serves from now on; before that it holds nothing. */
@@ -77,7 +68,7 @@ export class BlobsService {
 
   /** Called about peers that break the protocol; their stream has been reset. Returns how to stop listening. */
   onViolation(listener: (peer: PeerId, error: MeshError) => void): () => void {
-    return this.#violations.add(listener);
+    return this.#served.violations.add(listener);
   }
 
   /** The manifest, JSON; null when the peer does not hold it. */
@@ -141,23 +132,6 @@ export class BlobsService {
   async #open(peer: PeerId, signal: AbortSignal): Promise<Exchange> {
     const stream = await openStream(this.#components, peer, this.#options, signal);
     return new Exchange(stream, this.#options.answerTimeoutMs, signal);
-  }
-
-  async #serve(stream: FrameStream): Promise<void> {
-    const streams = this.#served.get(stream.peer) ?? new Set();
-    this.#served.set(stream.peer, streams);
-    const provider = streams.size < MAX_SERVED_PER_PEER ? this.#provider : undefined;
-    streams.add(stream);
-    try {
-      await serveStream(stream, provider, this.#options.idleTimeoutMs);
-      await stream.close(CLOSE_TIMEOUT_MS);
-    } catch (error) {
-      const failure = toMeshError(error);
-      if (failure.code === 'INVALID_MESSAGE') this.#violations.call(stream.peer, failure);
-    } finally {
-      streams.delete(stream);
-      if (streams.size === 0) this.#served.delete(stream.peer);
-    }
   }
 }
 

@@ -1,17 +1,15 @@
 /** Questions from peer to peer about what they did and how they are; asked by people, never by requests on their way. */
-import { MeshError, toMeshError } from '../../src/core/errors.ts';
+import type { MeshError } from '../../src/core/errors.ts';
 import type { PeerId } from '../../src/core/ids.ts';
-import { acceptStreams, openStream, type FrameStream, type FramingOptions, type StreamComponents } from '../framing.ts';
-import { Listeners } from '../listeners.ts';
+import { openStream, type StreamComponents } from '../framing.ts';
+import { ServedStreams, type ServingOptions } from '../served-streams.ts';
 import { MAX_FRAME_BYTES, MAX_SERVED_PER_PEER, PROTOCOL_ID } from './constants.ts';
 import { serveQuestions, type InspectProvider } from './server.ts';
 import { Session } from './session.ts';
 
-export interface InspectOptions extends FramingOptions {
+export interface InspectOptions extends ServingOptions {
   /** How long one answer may take. */
   readonly answerTimeoutMs: number;
-  /** How long a client may keep a stream without asking anything. */
-  readonly idleTimeoutMs: number;
 }
 
 export const INSPECT_DEFAULTS: InspectOptions = Object.freeze({
@@ -28,27 +26,28 @@ export const INSPECT_DEFAULTS: InspectOptions = Object.freeze({
 const CLOSE_TIMEOUT_MS = 500;
 
 export class InspectService {
-  readonly #violations = new Listeners<[peer: PeerId, error: MeshError]>();
   readonly #components: StreamComponents;
   readonly #options: InspectOptions;
-  readonly #served = new Map<PeerId, Set<FrameStream>>();
+  readonly #served: ServedStreams;
   #provider: InspectProvider | undefined;
 
   constructor(components: StreamComponents, options: InspectOptions) {
     this.#components = components;
     this.#options = options;
+    const limits = { perPeer: MAX_SERVED_PER_PEER, closeTimeoutMs: CLOSE_TIMEOUT_MS };
+    this.#served = new ServedStreams(components, options, limits, (stream, isTooMany) =>
+      serveQuestions(stream, isTooMany ? undefined : this.#provider, options.idleTimeoutMs),
+    );
   }
 
   /** Called by libp2p. */
-  async start(): Promise<void> {
-    await acceptStreams(this.#components, this.#options, (stream) => void this.#serve(stream));
+  start(): Promise<void> {
+    return this.#served.start();
   }
 
   /** Called by libp2p. */
-  async stop(): Promise<void> {
-    await this.#components.registrar.unhandle(this.#options.protocol);
-    const error = new MeshError('UNAVAILABLE', 'this peer is shutting down; ask another peer');
-    for (const streams of this.#served.values()) for (const stream of streams) stream.abort(error);
+  stop(): Promise<void> {
+    return this.#served.stop();
   }
 
   /** Answers from now on; before that everything is refused. */
@@ -58,7 +57,7 @@ export class InspectService {
 
   /** Called about peers that break the protocol; their stream has been reset. Returns how to stop listening. */
   onViolation(listener: (peer: PeerId, error: MeshError) => void): () => void {
-    return this.#violations.add(listener);
+    return this.#served.violations.add(listener);
   }
 
   /**
@@ -77,23 +76,6 @@ export class InspectService {
     } finally {
       // Whoever has the answer does not wait until the stream is gone.
       void session.close(CLOSE_TIMEOUT_MS);
-    }
-  }
-
-  async #serve(stream: FrameStream): Promise<void> {
-    const streams = this.#served.get(stream.peer) ?? new Set();
-    this.#served.set(stream.peer, streams);
-    const provider = streams.size < MAX_SERVED_PER_PEER ? this.#provider : undefined;
-    streams.add(stream);
-    try {
-      await serveQuestions(stream, provider, this.#options.idleTimeoutMs);
-      await stream.close(CLOSE_TIMEOUT_MS);
-    } catch (error) {
-      const failure = toMeshError(error);
-      if (failure.code === 'INVALID_MESSAGE') this.#violations.call(stream.peer, failure);
-    } finally {
-      streams.delete(stream);
-      if (streams.size === 0) this.#served.delete(stream.peer);
     }
   }
 }
