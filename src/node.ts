@@ -6,18 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
-import type { ServiceFactoryMap } from 'libp2p';
 import { Registry } from 'prom-client';
 import { openKernel } from '../kernels/open.ts';
-import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
-import { answers, type AnswersService } from '../protocols/answers/service.ts';
-import { election, type ElectionService } from '../protocols/election/service.ts';
-import { lanes, type LaneChoice, type LanesService } from '../protocols/lane/service.ts';
-import { inspect, type InspectService } from '../protocols/inspect/service.ts';
-import { health, type HealthService } from '../protocols/health/service.ts';
-import { pieces, type PiecesService } from '../protocols/pieces/service.ts';
-import { plan, type PlanService } from '../protocols/plan/service.ts';
-import { trust as charters, type TrustService } from '../protocols/trust/service.ts';
 import { API_LIMITS } from './api/limits.ts';
 import type { MeshEvent } from './api/insight.ts';
 import type { PeerPort } from './api/port.ts';
@@ -40,17 +30,19 @@ import { blobProvider } from './mesh/model-store/provider.ts';
 import { Replicator, REPLICATOR_DEFAULTS } from './mesh/model-store/replicator.ts';
 import { PeerActors } from './mesh/peer-actors.ts';
 import { PlanThread } from './mesh/plan-thread.ts';
-import { observeMean, toldLoad } from './core/schedule/load.ts';
 import { SYSTEM_CLOCK } from './mesh/ports.ts';
 import { RoundTripHistory } from './mesh/round-trip-history.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
 import { CharterGossip } from './mesh/trust/charter-gossip.ts';
 import { openTrust } from './mesh/trust/open-trust.ts';
 import type { Invitation } from './mesh/trust/trust.ts';
+import { protocolServices, type ProtocolVersions, type Services } from './protocol-services.ts';
 import { SpeedGauge } from './speed-gauge.ts';
+import { keepTelling, TELL_INTERVAL_MS } from './telling.ts';
+import { Undo } from './undo.ts';
 import { libp2pMetrics } from './observability/libp2p-metrics.ts';
 import { Journal } from './observability/journal.ts';
-import { createLogger, tee, type Logger } from './observability/logger.ts';
+import { createLogger, tee } from './observability/logger.ts';
 import { journalEvents } from './mesh-events.ts';
 import { makePeerCard } from './peer-card.ts';
 import { createPeerPort } from './peer-port.ts';
@@ -72,27 +64,12 @@ export interface Peer extends PeerPort {
   stop(): Promise<void>;
 }
 
-interface Services extends Record<string, unknown> {
-  /** Absent when configuration asks for streams only. */
-  readonly lanes?: LanesService;
-  readonly election: ElectionService;
-  readonly plan: PlanService;
-  readonly pieces: PiecesService;
-  readonly blobs: BlobsService;
-  readonly answers: AnswersService;
-  readonly health: HealthService;
-  readonly inspect: InspectService;
-  readonly charters: TrustService;
-}
-
 /** Programs kept for later requests; sessions of plans that are not made again would pile up otherwise. */
 const MAX_SHELF_BYTES = 256 * 2 ** 20;
 /** A frame that cannot be read: ten within a minute or so, and the peer is banned. */
 const VIOLATION_PENALTY = 10;
 /** The part of the memory that inputs of requests may take while they run or wait. */
 const INPUT_SHARE = 8;
-/** How often what this peer says of itself is brought up to date. */
-const LOAD_INTERVAL_MS = 500;
 /** What is kept for those who ask later. */
 const KEPT_EVENTS = 512;
 const KEPT_LOGS = 1024;
@@ -106,58 +83,6 @@ async function programVersion(): Promise<string> {
     if (text !== undefined) return (JSON.parse(text) as { readonly version: string }).version;
   }
   return '0.0.0';
-}
-
-/** Ids under which protocols are spoken where they are not those of this build: how a build with newer ones is tested. */
-export type ProtocolVersions = Readonly<
-  Partial<Record<keyof Services & string, { readonly protocol: string; readonly olderProtocols: readonly string[] }>>
->;
-
-/** Heartbeats and models keep to streams: the ones must not depend on a lane, the others are too big for one. */
-function protocolServices(
-  { dataPlane }: ResolvedConfig,
-  versions: ProtocolVersions,
-  logger: Logger,
-): ServiceFactoryMap<Services> {
-  const usesLanes = dataPlane.carrier === 'auto';
-  const onChoice = ({ peer, ...choice }: LaneChoice): void =>
-    logger.debug({ actor: 'lanes', peer, ...choice }, `pieces to a peer go by ${choice.carrier}`);
-  return {
-    ...(usesLanes ? { lanes: lanes({ port: dataPlane.port, onChoice, ...versions.lanes }) } : {}),
-    election: election({ usesLanes, ...versions.election }),
-    plan: plan({ usesLanes, ...versions.plan }),
-    pieces: pieces({ usesLanes, ...versions.pieces }),
-    blobs: blobs(versions.blobs),
-    answers: answers({ usesLanes, ...versions.answers }),
-    health: health(versions.health),
-    inspect: inspect(),
-    charters: charters(),
-  };
-}
-
-/** Undoes steps in the opposite order, whatever becomes of each. */
-class Undo {
-  readonly #steps: (() => unknown)[] = [];
-  #done: Promise<void> | undefined;
-
-  add(step: () => unknown): void {
-    this.#steps.push(step);
-  }
-
-  run(): Promise<void> {
-    this.#done ??= this.#runAll();
-    return this.#done;
-  }
-
-  async #runAll(): Promise<void> {
-    for (const step of this.#steps.reverse()) {
-      try {
-        await step();
-      } catch {
-        // The next step must be undone all the same.
-      }
-    }
-  }
 }
 
 /**
@@ -381,17 +306,11 @@ async function assemble(
   undo.add(() => speed.stop());
   const macsPerSecond = await speed.start((faster) => membership.setLocal({ macsPerSecond: faster }));
   membership.setLocal({ state: 'alive', macsPerSecond, apiAddress: api.url, models: library.held() });
-  let spread = '';
-  let asked = { requests: 0, atMs: SYSTEM_CLOCK.now() };
-  const timer = setInterval(() => {
-    const { load } = actors;
-    asked = observeMean(asked, actors.entry.load, SYSTEM_CLOCK.now());
-    membership.setLocal({ queueDepth: load, activeRequests: toldLoad(asked), models: library.held() });
-    const toSpread = JSON.stringify([library.known(), directory.available().map(({ peer }) => peer)]);
-    if (toSpread !== spread) replicator.nudge();
-    spread = toSpread;
-  }, LOAD_INTERVAL_MS);
-  undo.add(() => clearInterval(timer));
+  const telling = setInterval(
+    keepTelling({ actors, directory, library, membership, replicator, clock: SYSTEM_CLOCK }),
+    TELL_INTERVAL_MS,
+  );
+  undo.add(() => clearInterval(telling));
   const leave = async (): Promise<boolean> => {
     logger.info({ requests: actors.entry.load + actors.entry.waiting }, 'draining');
     const announce = (): void => {

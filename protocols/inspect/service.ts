@@ -82,6 +82,6 @@ export class InspectService {
 
 /** The libp2p service of `/tilemesh/inspect/1.0.0`. */
 export const inspect =
-  (init: Partial<Omit<InspectOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
+  (init: Partial<Omit<InspectOptions, 'maxFrameBytes'>> = {}) =>
   (components: StreamComponents): InspectService =>
     new InspectService(components, { ...INSPECT_DEFAULTS, ...init });

@@ -7,11 +7,11 @@ export type TrustService = Mailbox<SignedDocument>;
 
 /** The libp2p service of `/tilemesh/trust/1.0.0`. */
 export const trust =
-  (init: Partial<Omit<ChannelOptions, 'protocol' | 'maxFrameBytes'>> = {}) =>
+  (init: Partial<Omit<ChannelOptions, 'maxFrameBytes'>> = {}) =>
   (components: ChannelComponents): TrustService =>
     new Mailbox(components, trustCodec, {
       ...MAILBOX_DEFAULTS,
-      ...init,
       protocol: PROTOCOL_ID,
+      ...init,
       maxFrameBytes: MAX_FRAME_BYTES,
     });

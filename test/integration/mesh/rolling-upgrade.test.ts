@@ -8,13 +8,16 @@ import * as answers from '../../../protocols/answers/constants.ts';
 import * as blobs from '../../../protocols/blobs/constants.ts';
 import * as election from '../../../protocols/election/constants.ts';
 import * as health from '../../../protocols/health/constants.ts';
+import * as inspect from '../../../protocols/inspect/constants.ts';
 import * as lanes from '../../../protocols/lane/constants.ts';
 import * as pieces from '../../../protocols/pieces/constants.ts';
 import * as plan from '../../../protocols/plan/constants.ts';
+import * as trust from '../../../protocols/trust/constants.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { RequestId } from '../../../src/core/ids.ts';
 import { fromFloat32 } from '../../../src/core/tensor/tensor.ts';
-import { createPeer, type Peer, type ProtocolVersions } from '../../../src/node.ts';
+import { createPeer, type Peer } from '../../../src/node.ts';
+import type { ProtocolVersions } from '../../../src/protocol-services.ts';
 
 const bumped = ({ PROTOCOL_ID: current }: { readonly PROTOCOL_ID: string }) => ({
   protocol: current.replace(/(\d+)\.\d+\.\d+$/, (_, major: string) => `${Number(major) + 1}.0.0`),
@@ -23,8 +26,10 @@ const bumped = ({ PROTOCOL_ID: current }: { readonly PROTOCOL_ID: string }) => (
 const NEXT = {
   answers: bumped(answers),
   blobs: bumped(blobs),
+  charters: bumped(trust),
   election: bumped(election),
   health: bumped(health),
+  inspect: bumped(inspect),
   lanes: bumped(lanes),
   pieces: bumped(pieces),
   plan: bumped(plan),
@@ -89,5 +94,15 @@ describe('a mesh that is being upgraded', function () {
     const id = 'ab'.repeat(16) as RequestId;
     const first = await ask(peers[1]!, id);
     for (const peer of peers) assert.deepEqual((await ask(peer, id)).report, first.report);
+  });
+
+  it('asks each other how they are, old and new', async () => {
+    for (const peer of peers) {
+      const cards = await peer.insight.cards(AbortSignal.timeout(10_000));
+      assert.deepEqual(
+        cards.map(({ card }) => card?.version),
+        peers.map(({ self }) => self.version),
+      );
+    }
   });
 });
