@@ -108,6 +108,33 @@ describe('the control plane of a request', function () {
     assert.ok(coordinators.size > 1, 'several peers coordinated');
   });
 
+  it('gives the memory of outputs back once they are sent, but for those that the entry itself keeps', async () => {
+    const outputs: Tensor[] = [];
+    const watched: Kernel = {
+      name: kernel.name,
+      memoryBytes: kernel.memoryBytes,
+      prepare: (...parameters) => kernel.prepare(...parameters),
+      release: (key) => kernel.release(key),
+      close: () => Promise.resolve(),
+      run: async (...parameters) => {
+        const run = await kernel.run(...parameters);
+        outputs.push(...run.outputs.values());
+        return run;
+      },
+    };
+    start({ kernel: watched });
+    for (let turn = 0; turn < 3; turn++) {
+      const first = outputs.length;
+      const { answer } = await ask(turn % PEERS);
+      const kept = outputs.slice(first).filter(({ bytes }) => !(bytes.buffer as ArrayBuffer).detached);
+      assert.ok(outputs.length - first > kept.length, 'some were given back');
+      assert.ok(
+        kept.every(({ bytes }) => bytes.byteLength <= answer.byteLength),
+        'parts of the answer only are kept',
+      );
+    }
+  });
+
   it('sends inputs straight from the entry and outputs straight to it', async () => {
     start();
     for (let turn = 0; turn < 8; turn++) {

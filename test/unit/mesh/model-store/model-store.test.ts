@@ -209,8 +209,12 @@ describe('model store', () => {
     const store = await openStore(folder);
     assert.deepEqual(await store.missing(id, everything(model.manifest.blob.byteLength)), [1]);
     assert.equal(await store.readChunk(id, 1), null);
-    await store.writeChunk(id, 1, (await full.readChunk(id, 1))!);
     const { offset, length } = chunkRange(model.manifest.blob.byteLength, 1);
+    assert.equal(store.get(id).bytesHeld, model.manifest.blob.byteLength - length);
+    for (let turn = 0; turn < 2; turn++) {
+      await store.writeChunk(id, 1, (await full.readChunk(id, 1))!);
+      assert.equal(store.get(id).bytesHeld, model.manifest.blob.byteLength);
+    }
     const bytes = (await readFile(path)).subarray(offset, offset + length);
     assert.equal(sha256(bytes), model.manifest.blob.chunkDigests[1]);
   });
