@@ -41,11 +41,10 @@ export class ChunkFile {
     this.#held = held;
     const count = blob.chunkDigests.length;
     this.#checked = bitmap(count);
-    this.#heldBytes = bitIndices(held, count).reduce((sum, index) => sum + this.#lengthOf(index), 0);
-  }
-
-  #lengthOf(index: number): number {
-    return chunkRange(this.#blob.byteLength, index).length;
+    this.#heldBytes = bitIndices(held, count).reduce(
+      (sum, index) => sum + chunkRange(blob.byteLength, index).length,
+      0,
+    );
   }
 
   /** Opens what is in `folder`; without a usable bitmap no chunk counts. @throws MeshError STORAGE_FAILED. */
@@ -127,7 +126,7 @@ export class ChunkFile {
         done += (await this.#file.write(bytes, done, length - done, offset + done)).bytesWritten;
       }
     });
-    if (!this.has(index)) this.#heldBytes += this.#lengthOf(index);
+    if (!this.has(index)) this.#heldBytes += length;
     setBit(this.#held, index);
     setBit(this.#checked, index);
     this.#save();
