@@ -42,10 +42,10 @@ export interface ClientOptions {
   readonly seed: number;
 }
 
-/** A client that has waited so long asks another board, too. */
-export const PATIENCE_MS = 1_000;
+/** A client that has waited so long asks another board, too; each time it waits twice as long, lest it keeps a busy mesh busy. */
+const PATIENCE_MS = 1_000;
 /** Without an answer for so long a request is lost. */
-export const GIVE_UP_MS = 30_000;
+const GIVE_UP_MS = 30_000;
 /** After a refusal a client waits, longer each time: clients that do not keep a busy mesh busy with refusals. */
 const PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
@@ -86,6 +86,7 @@ export class Clients {
       }
     };
     let last: Board | undefined;
+    let patienceMs = PATIENCE_MS;
     while (!isAnswered() && !giveUp.aborted) {
       const others = this.#options.boards().filter((board) => board !== last);
       const board = others[this.#choose(others.length)]!;
@@ -93,9 +94,10 @@ export class Clients {
       const attempt = tryBoard(board);
       asked.push(attempt);
       const patience = new AbortController();
-      const waiting = setTimeout(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => undefined);
-      await Promise.race([first.promise, attempt, waiting]);
+      const isPatienceOver = setTimeout(patienceMs, true, { signal: patience.signal }).catch(() => false);
+      const isSlow = await Promise.race([first.promise, attempt, isPatienceOver]);
       patience.abort();
+      if (isSlow === true) patienceMs *= 2;
       const pauseMs = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** refused);
       if (!isAnswered()) await setTimeout(pauseMs * (0.5 + Math.random()));
     }
