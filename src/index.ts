@@ -68,6 +68,6 @@ export type { BlockOutline, Box, PieceOutline, PlanOutline, TileOutline } from '
 export type { RequestState, RequestSummary } from './core/trace/summary.ts';
 export type { AttemptTrace, ClockBound, ComputeSpan, MoveSpan, PeerTrace, RequestTrace } from './core/trace/trace.ts';
 export { createPeer, infer, type InferInput, type Inference, type InferOptions } from './library.ts';
-export type { Invitation } from './mesh/trust/trust.ts';
+export type { Invitation } from './mesh/trust/issued-invitations.ts';
 export type { Peer } from './node.ts';
 export type { Entry, Journal } from './observability/journal.ts';

@@ -35,7 +35,7 @@ import { RoundTripHistory } from './mesh/round-trip-history.ts';
 import { ProgramShelf } from './mesh/program-shelf.ts';
 import { CharterGossip } from './mesh/trust/charter-gossip.ts';
 import { openTrust } from './mesh/trust/open-trust.ts';
-import type { Invitation } from './mesh/trust/trust.ts';
+import type { Invitation } from './mesh/trust/issued-invitations.ts';
 import { protocolServices, type ProtocolVersions, type Services } from './protocol-services.ts';
 import { SpeedGauge } from './speed-gauge.ts';
 import { keepTelling, TELL_INTERVAL_MS } from './telling.ts';

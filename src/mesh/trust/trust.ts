@@ -6,6 +6,7 @@ import { MeshError } from '../../core/errors.ts';
 import type { PeerId } from '../../core/ids.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Gate } from './admission.ts';
+import { Applicants, type Applicant } from './applicants.ts';
 import {
   newAdminKey,
   openCharter,
@@ -16,7 +17,7 @@ import {
   type SignedCharter,
 } from './charter.ts';
 import { encodeGrant, type Grant } from './grant.ts';
-import { keyOfToken, newToken } from './invitation.ts';
+import { IssuedInvitations, type Invitation } from './issued-invitations.ts';
 import { readMembership, writeMembership, type MembershipFileName, type StoredMembership } from './membership-file.ts';
 import { deriveKey, newSecret, secretOf, type MeshKey } from './mesh-key.ts';
 
@@ -32,18 +33,6 @@ export interface TrustOptions {
   readonly now?: () => number;
 }
 
-/** With it one more peer joins the mesh, once. */
-export interface Invitation {
-  readonly token: string;
-  readonly expiresAtMs: number;
-}
-
-/** A peer that holds the key and waits for approval. */
-export interface Applicant {
-  readonly peer: PeerId;
-  readonly atMs: number;
-}
-
 export interface TrustView {
   readonly mesh: string;
   readonly level: MembershipLevel;
@@ -57,15 +46,7 @@ export interface TrustView {
 
 /** How long a key that was replaced still admits peers known from before: a board may be switched off for so long. */
 const GRACE_MS = 7 * 24 * 60 * 60 * 1000;
-const INVITATION_MS = 60 * 60 * 1000;
-const MAX_INVITATIONS = 8;
 const MAX_ROSTER = 1024;
-const MAX_PENDING = 64;
-
-interface OpenInvitation extends Invitation {
-  readonly key: MeshKey;
-  readonly withAdmin: boolean;
-}
 
 /** A key of the charter, ready for use. */
 interface Held {
@@ -78,8 +59,8 @@ export class Trust implements Gate {
   readonly #file: MembershipFileName;
   readonly #self: PeerId;
   readonly #roster: Set<PeerId>;
-  readonly #invitations = new Map<string, OpenInvitation>();
-  readonly #pending = new Map<PeerId, Applicant>();
+  readonly #invitations: IssuedInvitations;
+  readonly #applicants = new Applicants();
   readonly #listeners = new Set<() => void>();
   readonly #now: () => number;
   #membership: StoredMembership | null;
@@ -94,6 +75,7 @@ export class Trust implements Gate {
     this.#options = options;
     this.#file = file;
     this.#now = options.now ?? Date.now;
+    this.#invitations = new IssuedInvitations(this.#now);
     this.#roster = new Set(stored?.roster);
     this.#membership = stored;
     this.#charter = stored === null ? null : charterOf(stored);
@@ -180,10 +162,9 @@ export class Trust implements Gate {
   }
 
   keys(): readonly MeshKey[] {
-    this.#forgetInvitations();
     const limitMs = this.#now() - GRACE_MS;
     const current = this.#held.filter(({ retiredAtMs }) => retiredAtMs === null || retiredAtMs > limitMs);
-    return [...current.map(({ key }) => key), ...Array.from(this.#invitations.values(), ({ key }) => key)];
+    return [...current.map(({ key }) => key), ...this.#invitations.keys()];
   }
 
   checkIdentity(peer: PeerId): void {
@@ -198,17 +179,18 @@ export class Trust implements Gate {
       throw new MeshError('FORBIDDEN', `peer ${peer} is new here and holds an old key: invite it again`);
     }
     if (charter.level === 'pinned' && !charter.trusted.includes(peer)) {
-      this.#noteApplicant(peer);
+      const isNew = this.#applicants.note(peer, this.#now());
+      if (isNew) this.#options.logger.info({ peer }, 'a peer waits for approval: tilemesh peer trust');
       throw new MeshError('FORBIDDEN', `peer ${peer} waits for approval: tilemesh peer trust ${peer}`);
     }
     this.#meet(peer);
   }
 
   redeem(key: MeshKey): Uint8Array | undefined {
-    const invitation = [...this.#invitations.values()].find((candidate) => candidate.key === key);
     const membership = this.#membership;
-    if (invitation === undefined || membership?.adminPublicKey == null) return undefined;
-    this.#invitations.delete(invitation.token);
+    if (membership?.adminPublicKey == null) return undefined;
+    const invitation = this.#invitations.redeem(key);
+    if (invitation === undefined) return undefined;
     this.#options.logger.info('an invitation was accepted');
     this.#changed();
     const { charter, adminPublicKey, adminPrivateKey } = membership;
@@ -229,16 +211,15 @@ export class Trust implements Gate {
   }
 
   view(): TrustView {
-    this.#forgetInvitations();
     const { mesh, level, banned, trusted } = this.#demand();
     return {
       mesh,
       level,
       isAdministrator: this.#membership?.adminPublicKey === null || this.#membership?.adminPrivateKey != null,
-      invitations: this.#invitations.size,
+      invitations: this.#invitations.count,
       banned: banned.map(({ peer }) => peer),
       trusted: level === 'pinned' ? trusted : [],
-      pending: [...this.#pending.values()],
+      pending: this.#applicants.list(),
     };
   }
 
@@ -250,15 +231,9 @@ export class Trust implements Gate {
       throw new MeshError('CONFLICT', `this mesh is configured, not joined by invitation: ${advice}`);
     }
     if (withAdmin) this.#demandAdmin();
-    this.#forgetInvitations();
-    if (this.#invitations.size >= MAX_INVITATIONS) {
-      throw new MeshError('OVERLOADED', `${MAX_INVITATIONS} invitations are out: use one of them first`);
-    }
-    const token = newToken();
-    const expiresAtMs = this.#now() + INVITATION_MS;
-    this.#invitations.set(token, { token, expiresAtMs, key: keyOfToken(token), withAdmin });
+    const invitation = this.#invitations.issue(withAdmin);
     this.#changed();
-    return { token, expiresAtMs };
+    return invitation;
   }
 
   /** Shuts a peer out, and replaces the key that it knows. @throws MeshError FORBIDDEN, INVALID_ARGUMENT */
@@ -268,7 +243,7 @@ export class Trust implements Gate {
     }
     if (this.isBanned(peer)) return;
     this.#roster.delete(peer);
-    this.#pending.delete(peer);
+    this.#applicants.forget(peer);
     const secret = Buffer.from(newSecret()).toString('hex');
     await this.#amend((charter, isSigned) => ({
       ...(isSigned ? withNewKey(charter, secret, this.#now()) : charter),
@@ -286,7 +261,7 @@ export class Trust implements Gate {
   /** Approves an identity, for the level `pinned`. @throws MeshError FORBIDDEN, CONFLICT */
   async trust(peer: PeerId): Promise<void> {
     if (this.isBanned(peer)) throw new MeshError('CONFLICT', `peer ${peer} is banned: tilemesh peer unban ${peer}`);
-    this.#pending.delete(peer);
+    this.#applicants.forget(peer);
     if (this.#demand().trusted.includes(peer)) return;
     await this.#amend((charter) => ({ ...charter, trusted: [...charter.trusted, peer] }));
   }
@@ -405,20 +380,6 @@ export class Trust implements Gate {
     this.#save().catch((error: unknown) =>
       this.#options.logger.warn({ err: error }, 'whom this peer has met could not be kept'),
     );
-  }
-
-  #noteApplicant(peer: PeerId): void {
-    if (!this.#pending.has(peer)) this.#options.logger.info({ peer }, `a peer waits for approval: tilemesh peer trust`);
-    this.#pending.delete(peer);
-    this.#pending.set(peer, { peer, atMs: this.#now() });
-    const [first] = this.#pending.keys();
-    if (this.#pending.size > MAX_PENDING && first !== undefined) this.#pending.delete(first);
-  }
-
-  #forgetInvitations(): void {
-    for (const { token, expiresAtMs } of this.#invitations.values()) {
-      if (expiresAtMs <= this.#now()) this.#invitations.delete(token);
-    }
   }
 
   #changed(): void {
