@@ -17,6 +17,8 @@ const MAX_STRING_BYTES = 255;
 /** One packet that is not fragmented has room for less. */
 const MAX_SEALED_BYTES = 2048;
 const MAX_ADDRESS_CHARS = 128;
+/** Announcements of so many peers are remembered as they were read. */
+const MAX_REMEMBERED = 1024;
 
 /** Strings of a TXT record. */
 export function encodeAnnouncement(key: MeshKey, peer: PeerId, addresses: readonly string[]): Buffer[] {
@@ -39,5 +41,39 @@ export function decodeAnnouncement(key: MeshKey, strings: readonly Uint8Array[])
     return { peer: asPeerId(peer), addresses: addresses.map((address) => multiaddr(address)) };
   } catch {
     return null;
+  }
+}
+
+/** Says the same in the same bytes for as long as it is true, so that readers recognise it. */
+export class AnnouncementWriter {
+  #last: { readonly key: MeshKey; readonly text: string; readonly strings: Buffer[] } | undefined;
+
+  write(key: MeshKey, peer: PeerId, addresses: readonly string[]): Buffer[] {
+    const text = [peer, ...addresses].join('\n');
+    if (this.#last?.key !== key || this.#last.text !== text) {
+      this.#last = { key, text, strings: encodeAnnouncement(key, peer, addresses) };
+    }
+    return this.#last.strings;
+  }
+}
+
+/** Opens each announcement once: in a mesh at rest, everyone hears the same from everyone again and again. */
+export class AnnouncementReader {
+  readonly #read = new Map<string, { readonly key: MeshKey; readonly sealed: Buffer; readonly found: Announcement }>();
+
+  /** @param instance as which the announcement came; anybody can take another's name. */
+  read(key: MeshKey, instance: string, strings: readonly Uint8Array[]): Announcement | null {
+    const sealed = Buffer.concat(strings);
+    const known = this.#read.get(instance);
+    if (known?.key === key && known.sealed.equals(sealed)) return known.found;
+    const found = decodeAnnouncement(key, [sealed]);
+    if (found === null) return null;
+    this.#read.delete(instance);
+    this.#read.set(instance, { key, sealed, found });
+    for (const oldest of this.#read.keys()) {
+      if (this.#read.size <= MAX_REMEMBERED) break;
+      this.#read.delete(oldest);
+    }
+    return found;
   }
 }

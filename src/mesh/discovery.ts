@@ -59,6 +59,8 @@ const MAX_TARGETS = 512;
 interface Target {
   /** Null for a listed address nobody answered yet. */
   peer: PeerId | null;
+  /** Of `peer`, or of the one before: parsing takes longer than all else that is done with a peer that is there. */
+  libp2pId: Libp2pPeerId | undefined;
   addresses: readonly Multiaddr[];
   /** From the user's list: never forgotten. */
   readonly isListed: boolean;
@@ -178,7 +180,9 @@ export class Discovery {
     const addresses = reachable(announced);
     const target = this.#targetOf(peer) ?? this.#add(peer, addresses);
     if (target === null) return;
-    const isMoved = addresses.some((address) => !target.addresses.some((known) => known.equals(address)));
+    const isKnown = (address: Multiaddr): boolean =>
+      target.addresses.some((known) => known === address || known.equals(address));
+    const isMoved = !addresses.every(isKnown);
     target.seenMs = performance.now();
     if (isMoved) Object.assign(target, { addresses, failures: 0 });
     if (this.#isConnected(target)) return;
@@ -210,8 +214,11 @@ export class Discovery {
     return this.#stopped.signal.aborted;
   }
 
-  #isConnected({ peer }: Target): boolean {
-    return peer !== null && this.#components.connectionManager.getConnections(peerIdFromString(peer)).length > 0;
+  #isConnected(target: Target): boolean {
+    const { peer } = target;
+    if (peer === null) return false;
+    if (target.libp2pId?.toString() !== peer) target.libp2pId = peerIdFromString(peer);
+    return this.#components.connectionManager.getConnections(target.libp2pId).length > 0;
   }
 
   #schedule(target: Target, pauseMs: number): void {
@@ -282,6 +289,7 @@ export class Discovery {
 
 const newTarget = (peer: PeerId | null, addresses: readonly Multiaddr[], isListed: boolean): Target => ({
   peer,
+  libp2pId: undefined,
   addresses,
   isListed,
   seenMs: performance.now(),

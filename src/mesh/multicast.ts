@@ -4,10 +4,11 @@
  * sealed: who else listens learns that there is some mesh.
  */
 import { randomBytes } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import multicastDns, { type MulticastDNS, type QueryPacket, type ResponsePacket } from 'multicast-dns';
 import type { PeerId } from '../core/ids.ts';
 import type { Logger } from '../observability/logger.ts';
-import { decodeAnnouncement, encodeAnnouncement, type Announcement } from './announcement.ts';
+import { AnnouncementReader, AnnouncementWriter, type Announcement } from './announcement.ts';
 import type { MeshKey } from './trust/mesh-key.ts';
 
 export interface MulticastInit {
@@ -39,9 +40,19 @@ const MESH = /(?:^|\.)_tilemesh-([a-z2-7]{16})\._udp\.local$/;
 /** A DNS label may have 63 characters. */
 export const serviceTag = (tag: string): string => `_tilemesh-${tag}._udp.local`;
 
-/** How long to wait after so many questions before the next. */
-export const questionPauseMs = (asked: number, isAlone: boolean): number =>
-  FIRST_PAUSES_MS[asked - 1] ?? (isAlone ? ALONE_PAUSE_MS : PAUSE_MS);
+/** How long to wait after so many questions before the next. The rare ones spread, so that one peer asks for all. @param jitter from 0 to 1. */
+export const questionPauseMs = (asked: number, isAlone: boolean, jitter: number): number =>
+  FIRST_PAUSES_MS[asked - 1] ?? (isAlone ? ALONE_PAUSE_MS : PAUSE_MS * (0.75 + jitter / 2));
+
+/** Everyone hears the answers to another's question: one that asks all that this peer would is as good as its own (RFC 6762, section 7.3). */
+export const asksAll = (
+  questions: readonly { readonly name: string }[],
+  keys: readonly Pick<MeshKey, 'tag'>[],
+): boolean => keys.every(({ tag }) => questions.some(({ name }) => name === serviceTag(tag)));
+
+/** Peers on one machine share its addresses, and so do not hear one another here, only answer. */
+const isOwn = (address: string): boolean =>
+  Object.values(networkInterfaces()).some((own = []) => own.some((known) => known.address === address));
 
 export class Multicast {
   readonly #init: MulticastInit;
@@ -53,6 +64,8 @@ export class Multicast {
   #answeredMs = -Infinity;
   /** Tags asked for, to be answered together. */
   readonly #asked = new Set<string>();
+  readonly #reader = new AnnouncementReader();
+  readonly #writer = new AnnouncementWriter();
   #questions = 0;
   #state: MulticastState = 'off';
 
@@ -67,7 +80,7 @@ export class Multicast {
   start(): void {
     this.#state = 'working';
     this.#socket = multicastDns();
-    this.#socket.on('query', (packet) => this.#onQuestion(packet));
+    this.#socket.on('query', (packet, { address }) => this.#onQuestion(packet, address));
     this.#socket.on('response', (packet) => this.#onAnswer(packet));
     // A port that cannot be bound; other trouble shows when asking.
     this.#socket.on('error', (error: Error) => this.#report(error));
@@ -100,11 +113,19 @@ export class Multicast {
       const questions = names.map((name) => ({ name, type: 'PTR' as const }));
       this.#socket?.query({ questions }, (error) => this.#report(error));
     }
-    this.#timer = setTimeout(() => this.#ask(), questionPauseMs(this.#questions, this.#init.isAlone()));
+    this.#askLater();
   }
 
-  #onQuestion({ questions = [] }: QueryPacket): void {
+  #askLater(): void {
+    clearTimeout(this.#timer);
+    const pauseMs = questionPauseMs(this.#questions, this.#init.isAlone(), Math.random());
+    this.#timer = setTimeout(() => this.#ask(), pauseMs);
+  }
+
+  #onQuestion({ questions = [] }: QueryPacket, from: string): void {
     const keys = this.#init.keys();
+    const mayRest = this.#questions > FIRST_PAUSES_MS.length && !this.#init.isAlone();
+    if (mayRest && asksAll(questions, keys) && !isOwn(from)) this.#askLater();
     for (const { name } of questions) {
       if (name === ANY_MESH) this.#asked.add(ANY_MESH);
       const isOurs = keys.some(({ tag }) => name === serviceTag(tag));
@@ -135,7 +156,7 @@ export class Multicast {
       this.#socket?.respond({
         answers: [
           { name, type: 'PTR', ttl: TTL_SECONDS, data: instance },
-          { name: instance, type: 'TXT', ttl: TTL_SECONDS, data: encodeAnnouncement(key, self.peer, addresses) },
+          { name: instance, type: 'TXT', ttl: TTL_SECONDS, data: this.#writer.write(key, self.peer, addresses) },
         ],
       });
     }
@@ -148,7 +169,7 @@ export class Multicast {
       const key = this.#init.keys().find(({ tag }) => answer.name.endsWith(`.${serviceTag(tag)}`));
       if (key === undefined) continue;
       const strings = (Array.isArray(answer.data) ? answer.data : [answer.data]).map((part) => Buffer.from(part));
-      const found = decodeAnnouncement(key, strings);
+      const found = this.#reader.read(key, answer.name, strings);
       if (found !== null) this.#init.onPeer(found);
     }
   }

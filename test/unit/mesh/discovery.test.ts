@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { MeshError } from '../../../src/core/errors.ts';
 import { parseAddress, reachable } from '../../../src/mesh/addresses.ts';
 import { retryPauseMs } from '../../../src/mesh/discovery.ts';
-import { questionPauseMs, serviceTag } from '../../../src/mesh/multicast.ts';
+import { asksAll, questionPauseMs, serviceTag } from '../../../src/mesh/multicast.ts';
 import { deriveKey, newSecret } from '../../../src/mesh/trust/mesh-key.ts';
 
 describe('mesh/discovery', () => {
@@ -57,13 +57,27 @@ describe('mesh/discovery', () => {
 
 describe('mesh/multicast', () => {
   it('asks nine times in ten seconds, then every minute, or every five seconds while alone', () => {
-    const pauses = Array.from({ length: 9 }, (_, index) => questionPauseMs(index + 1, true));
+    const pauses = Array.from({ length: 9 }, (_, index) => questionPauseMs(index + 1, true, 0));
     assert.equal(
       pauses.reduce((sum, pause) => sum + pause, 0),
       10_000,
     );
-    assert.equal(questionPauseMs(10, false), 60_000);
-    assert.equal(questionPauseMs(10, true), 5_000);
+    assert.equal(questionPauseMs(10, false, 0.5), 60_000);
+    assert.equal(questionPauseMs(10, true, 0.5), 5_000);
+  });
+
+  it('spreads the rare questions, so that whoever asks first asks for all', () => {
+    assert.equal(questionPauseMs(10, false, 0), 45_000);
+    assert.equal(questionPauseMs(10, false, 1), 75_000);
+  });
+
+  it('lets another ask for it only where all of its keys are asked for', () => {
+    const [one, other] = [{ tag: 'a'.repeat(16) }, { tag: 'b'.repeat(16) }];
+    const names = (...keys: readonly { readonly tag: string }[]) => keys.map(({ tag }) => ({ name: serviceTag(tag) }));
+    assert.ok(asksAll(names(one), [one]));
+    assert.ok(asksAll(names(other, one), [one, other]));
+    assert.ok(!asksAll(names(one), [one, other]));
+    assert.ok(!asksAll(names(other), [one]));
   });
 
   it('has a service name of its own for every key, which says nothing of the mesh', () => {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { asPeerId } from '../../../../src/core/ids.ts';
-import { decodeAnnouncement, encodeAnnouncement } from '../../../../src/mesh/announcement.ts';
+import {
+  AnnouncementReader,
+  AnnouncementWriter,
+  decodeAnnouncement,
+  encodeAnnouncement,
+} from '../../../../src/mesh/announcement.ts';
 import { keyOfToken, newToken, parseToken } from '../../../../src/mesh/trust/invitation.ts';
 import {
   deriveKey,
@@ -79,6 +84,20 @@ describe('mesh/trust/mesh-key', () => {
       const strings = encodeAnnouncement(key, PEER, [...many, `/dns4/${'a'.repeat(200)}/tcp/1`]);
       assert.equal(decodeAnnouncement(key, strings)?.addresses.length, 16);
       for (const string of strings) assert.ok(string.byteLength <= 255);
+    });
+
+    it('stay the same bytes while they are true, and are opened once', () => {
+      const writer = new AnnouncementWriter();
+      const reader = new AnnouncementReader();
+      const strings = writer.write(key, PEER, addresses);
+      const found = reader.read(key, 'one', strings);
+      assert.deepEqual(found?.addresses.map(String), addresses);
+      assert.equal(reader.read(key, 'one', writer.write(key, PEER, addresses)), found);
+      const moved = writer.write(key, PEER, addresses.slice(1));
+      assert.deepEqual(reader.read(key, 'one', moved)?.addresses.map(String), addresses.slice(1));
+      const other = deriveKey(newSecret());
+      assert.equal(reader.read(other, 'one', moved), null);
+      assert.equal(reader.read(other, 'one', writer.write(other, PEER, addresses))?.peer, PEER);
     });
 
     it('of members that make no sense are dropped', () => {
