@@ -8,6 +8,7 @@ import type { WireResult, WireTime } from './measure.ts';
 const NAMES: Readonly<Record<Transport, string>> = {
   tcp: 'TCP',
   stream: 'libp2p stream',
+  'pieces by stream': 'data plane on streams',
   pieces: 'data plane',
 };
 

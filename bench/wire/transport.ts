@@ -1,17 +1,18 @@
-/** Three ways to move blocks of bytes from one process to another: what the data plane is compared with, and itself. */
+/** Ways to move blocks of bytes from one process to another: what the data plane is compared with, and itself. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { generateKeyPair } from '@libp2p/crypto/keys';
 import type { Stream, StreamMessageEvent } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
+import { lanes, type LanesService } from '../../protocols/lane/service.ts';
 import { pieces, type PiecesService } from '../../protocols/pieces/service.ts';
 import { asPeerId, type RequestId } from '../../src/core/ids.ts';
 import { createHost, startHost } from '../../src/mesh/host.ts';
 import { openMesh } from '../../test/support/open-mesh.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 
-export const TRANSPORTS = ['tcp', 'stream', 'pieces'] as const;
-/** Plain TCP; a libp2p stream as the mesh's host opens it; the service that peers send pieces with. */
+export const TRANSPORTS = ['tcp', 'stream', 'pieces by stream', 'pieces'] as const;
+/** Plain TCP; a libp2p stream as the mesh's host opens it; the service that peers send pieces with, kept to streams; as it comes. */
 export type Transport = (typeof TRANSPORTS)[number];
 
 /** Where blocks arrive. */
@@ -34,8 +35,8 @@ export async function openSink(transport: Transport, onBytes: (count: number) =>
     await once(server, 'listening');
     return { address: String((server.address() as AddressInfo).port) };
   }
-  const host = await openHost();
-  if (transport === 'pieces') {
+  const host = await openHost(transport);
+  if (isPieces(transport)) {
     host.services.pieces.onPiece((_, piece) => onBytes(piece.bytes.byteLength));
   } else {
     await host.handle(PROTOCOL, (stream) => {
@@ -52,9 +53,9 @@ export async function openSource(transport: Transport, address: string): Promise
     socket.setNoDelay(true);
     return (block) => writeTo(socket, block);
   }
-  const host = await openHost();
+  const host = await openHost(transport);
   const { remotePeer } = await host.dial(multiaddr(address));
-  if (transport === 'pieces') {
+  if (isPieces(transport)) {
     const peer = asPeerId(remotePeer.toString());
     let part = 0;
     return (block) => {
@@ -67,8 +68,10 @@ export async function openSource(transport: Transport, address: string): Promise
   return (block) => writeToStream(stream, block);
 }
 
+const isPieces = (transport: Transport): boolean => transport.startsWith('pieces');
+
 /** The host of a mesh, looking for nobody. */
-async function openHost() {
+async function openHost(transport: Transport) {
   const options = {
     privateKey: await generateKeyPair('Ed25519'),
     trust: await openMesh('bench'),
@@ -76,7 +79,12 @@ async function openHost() {
     discovery: { mdns: false, bootstrap: [] },
     logger: createLogger('error'),
   };
-  const host = await createHost<{ readonly pieces: PiecesService }>({ ...options, services: { pieces: pieces() } });
+  const usesLanes = transport === 'pieces';
+  const services = { ...(usesLanes ? { lanes: lanes() } : {}), pieces: pieces({ usesLanes }) };
+  const host = await createHost<{ readonly lanes?: LanesService; readonly pieces: PiecesService }>({
+    ...options,
+    services,
+  });
   await startHost(host, options);
   return host;
 }
