@@ -24,31 +24,51 @@ export function toBoxes(regions: readonly (Region | null | undefined)[]): Boxes 
   return { rank, count: regions.length, bounds };
 }
 
-/** Calls back for every two boxes, one of each tensor layout, that have elements in common. */
+/** The axis along which the boxes lie apart most: whether two of them meet shows there first. */
+function tellingAxis({ rank, count, bounds }: Boxes): number {
+  let telling = 0;
+  let most = 0;
+  for (let axis = 0; axis < rank; axis++) {
+    let changes = 0;
+    for (let index = 1; index < count; index++) {
+      const at = (index * rank + axis) * 2;
+      if (bounds[at] !== bounds[at - rank * 2]) changes++;
+    }
+    if (changes > most) [telling, most] = [axis, changes];
+  }
+  return telling;
+}
+
+/**
+ * Calls back for every two boxes, one of each tensor layout, that have elements in common: all of the first box, then all of
+ * the second, and so on.
+ * @param hasSeen asked after each box of `a`; true ends it.
+ */
 export function eachOverlap(
   a: Boxes,
   b: Boxes,
   visit: (first: number, second: number, elements: number) => void,
+  hasSeen: (first: number) => boolean = () => false,
 ): void {
   const { rank, bounds } = a;
   const others = b.bounds;
   if (rank === 0 || rank !== b.rank) return;
-  // Maps are cut along their rows most of the time: whether two boxes meet shows there first.
-  const telling = Math.min(2, rank - 1);
+  const telling = tellingAxis(b) * 2;
+  const size = rank * 2;
   for (let first = 0; first < a.count; first++) {
-    const left = first * rank * 2;
-    const start = bounds[left + telling * 2]!;
-    const end = bounds[left + telling * 2 + 1]!;
-    for (let second = 0; second < b.count; second++) {
-      const right = second * rank * 2;
-      if (others[right + telling * 2]! >= end || others[right + telling * 2 + 1]! <= start) continue;
+    const left = first * size;
+    const start = bounds[left + telling]!;
+    const end = bounds[left + telling + 1]!;
+    for (let right = 0, second = 0; second < b.count; second++, right += size) {
+      if (others[right + telling]! >= end || others[right + telling + 1]! <= start) continue;
       let elements = 1;
-      for (let axis = 0; axis < rank * 2 && elements > 0; axis += 2) {
+      for (let axis = 0; axis < size && elements > 0; axis += 2) {
         const from = Math.max(bounds[left + axis]!, others[right + axis]!);
         const to = Math.min(bounds[left + axis + 1]!, others[right + axis + 1]!);
         elements *= to > from ? to - from : 0;
       }
       if (elements > 0) visit(first, second, elements);
     }
+    if (hasSeen(first)) return;
   }
 }

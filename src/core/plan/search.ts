@@ -112,8 +112,9 @@ export class PlanSearch {
   readonly #overheads: readonly Overheads[];
   readonly #lastReaders: ReadonlyMap<string, number>;
   readonly #macsBefore: readonly number[];
-  readonly #partitions = new Map<string, Region[] | undefined>();
-  readonly #boxes = new Map<string, Boxes | undefined>();
+  /** By layout, then by name. */
+  readonly #partitions: readonly Map<string, Region[] | undefined>[];
+  readonly #boxes: readonly Map<string, Boxes | undefined>[];
   /** Bytes in, bytes out, messages in, messages out of each participant, and of the world outside behind them. */
   readonly #traffic: Float64Array;
 
@@ -124,6 +125,8 @@ export class PlanSearch {
     this.#lastReaders = lastReaders(bound);
     this.#macsBefore = macsBefore(bound);
     this.#layouts = layoutsFor(bound, participants, isFree);
+    this.#partitions = this.#layouts.map(() => new Map());
+    this.#boxes = this.#layouts.map(() => new Map());
     // Inputs come from outside and outputs go there; whoever that is, it is no slower than the first participant.
     this.#overheads = [...participants, participants[0]!].map(overheadsOf);
     this.#traffic = new Float64Array(this.#overheads.length * 4);
@@ -131,23 +134,23 @@ export class PlanSearch {
 
   /** Regions of a tensor under a layout, or undefined where it cannot be cut so. */
   #regions(name: string, layout: number): Region[] | undefined {
-    const key = `${layout}/${name}`;
-    if (this.#partitions.has(key)) return this.#partitions.get(key);
+    const known = this.#partitions[layout]!;
+    if (known.has(name)) return known.get(name);
     const { bound, participants } = this.#request;
     const shape = bound.shapes.get(name);
     const { cut, participants: owners } = this.#layouts[layout]!;
     const weights = owners.map((index) => participants[index]!.macsPerSecond);
     const regions = shape && partition(shape, cut, weights, bound.arithmetic);
-    this.#partitions.set(key, regions);
+    known.set(name, regions);
     return regions;
   }
 
   #boxesOf(name: string, layout: number): Boxes | undefined {
-    const key = `${layout}/${name}`;
-    if (this.#boxes.has(key)) return this.#boxes.get(key);
+    const known = this.#boxes[layout]!;
+    if (known.has(name)) return known.get(name);
     const regions = this.#regions(name, layout);
     const boxes = regions && toBoxes(regions);
-    this.#boxes.set(key, boxes);
+    known.set(name, boxes);
     return boxes;
   }
 
@@ -169,8 +172,16 @@ export class PlanSearch {
     );
   }
 
-  /** The time of the slowest participant to get what its part needs, the boundary before being laid out as `before`. */
-  #exchangeMs(before: number, feeds: ReadonlyMap<string, Boxes>, readers: readonly number[]): number {
+  /**
+   * The time of the slowest participant to get what its part needs, the boundary before being laid out as `before`; or, once
+   * it is seen to be more than `limitMs`, something above that.
+   */
+  #exchangeMs(
+    before: number,
+    feeds: ReadonlyMap<string, Boxes>,
+    readers: readonly number[],
+    limitMs = Infinity,
+  ): number {
     const { bound } = this.#request;
     const outside = this.#request.participants.length;
     this.#traffic.fill(0);
@@ -178,20 +189,28 @@ export class PlanSearch {
       const elementBytes = ELEMENT_BYTES[bound.types.get(name) ?? 'float32'];
       if (!bound.producers.has(name)) {
         const whole = this.#boxesOf(name, 0);
-        if (whole !== undefined) this.#count(whole, [outside], needed, readers, elementBytes);
+        if (whole !== undefined) this.#count(whole, [outside], needed, readers, elementBytes, limitMs);
         continue;
       }
       // What lies further back may be laid out in another way: that is not followed.
       const layout = this.#boxesOf(name, before) === undefined ? 0 : before;
       const held = this.#boxesOf(name, layout);
-      if (held !== undefined) this.#count(held, this.#layouts[layout]!.participants, needed, readers, elementBytes);
+      if (held === undefined) continue;
+      this.#count(held, this.#layouts[layout]!.participants, needed, readers, elementBytes, limitMs);
     }
     return this.#slowestMs();
   }
 
-  #count(held: Boxes, holders: readonly number[], needed: Boxes, readers: readonly number[], elementBytes: number) {
+  #count(
+    held: Boxes,
+    holders: readonly number[],
+    needed: Boxes,
+    readers: readonly number[],
+    elementBytes: number,
+    limitMs: number,
+  ): void {
     const traffic = this.#traffic;
-    eachOverlap(held, needed, (part, own, elements) => {
+    const note = (own: number, part: number, elements: number): void => {
       const holder = holders[part]! * 4;
       const reader = readers[own]! * 4;
       if (reader === holder) return;
@@ -199,19 +218,25 @@ export class PlanSearch {
       traffic[holder + 1]! += elements * elementBytes;
       traffic[reader + 2]! += 1;
       traffic[holder + 3]! += 1;
-    });
+    };
+    // Where all is needed everywhere, one reader tells of the rest.
+    const isTooMuch = (own: number): boolean => this.#timeOf(readers[own]!) > limitMs;
+    eachOverlap(needed, held, note, limitMs === Infinity ? undefined : isTooMuch);
+  }
+
+  /** Of what is counted for a participant. */
+  #timeOf(index: number): number {
+    const traffic = this.#traffic;
+    const messagesIn = traffic[index * 4 + 2]!;
+    const messagesOut = traffic[index * 4 + 3]!;
+    if (messagesIn + messagesOut === 0) return 0;
+    const own = { bytesIn: traffic[index * 4]!, bytesOut: traffic[index * 4 + 1]!, messagesIn, messagesOut };
+    return transferMs(this.#request.link, this.#overheads[index]!, own);
   }
 
   #slowestMs(): number {
-    const traffic = this.#traffic;
     let slowest = 0;
-    for (let index = 0; index < this.#overheads.length; index++) {
-      const messagesIn = traffic[index * 4 + 2]!;
-      const messagesOut = traffic[index * 4 + 3]!;
-      if (messagesIn + messagesOut === 0) continue;
-      const own = { bytesIn: traffic[index * 4]!, bytesOut: traffic[index * 4 + 1]!, messagesIn, messagesOut };
-      slowest = Math.max(slowest, transferMs(this.#request.link, this.#overheads[index]!, own));
-    }
+    for (let index = 0; index < this.#overheads.length; index++) slowest = Math.max(slowest, this.#timeOf(index));
     return slowest;
   }
 
@@ -249,8 +274,9 @@ export class PlanSearch {
     candidates.sort((a, b) => a.leastMs - b.leastMs);
     const states: (State | undefined)[] = [];
     for (const { beginning, segment, leastMs } of candidates) {
-      if (this.#request.isFree && leastMs > limitOf(states)) break;
-      const state = this.#extend(best, beginning, end, segment);
+      const limitMs = this.#request.isFree ? limitOf(states) : Infinity;
+      if (leastMs > limitMs) break;
+      const state = this.#extend(best, beginning, end, segment, limitMs);
       if (state !== undefined) states[segment.layout] = better(states[segment.layout], state);
     }
     const limit = this.#request.isFree ? limitOf(states) : Infinity;
@@ -297,6 +323,7 @@ export class PlanSearch {
     beginning: number,
     end: number,
     segment: Segment,
+    limitMs: number,
   ): State | undefined {
     const evaded = this.#evaded(segment, beginning, end);
     const readers = this.#layouts[segment.layout]!.participants;
@@ -308,10 +335,12 @@ export class PlanSearch {
     }
     let found: State | undefined;
     for (const [previousLayout, state] of best[beginning]!.entries()) {
-      if (state === undefined) continue;
+      if (state === undefined || state.totalMs + this.#costMs(segment) > limitMs) continue;
       const least = { evaded: state.evaded + evaded, totalMs: state.totalMs + this.#costMs(segment) };
       if (found !== undefined && better<{ evaded: number; totalMs: number }>(found, least) === found) continue;
-      const totalMs = least.totalMs + this.#exchangeMs(previousLayout, segment.feeds(), readers);
+      const mostMs = found === undefined || found.evaded > least.evaded ? limitMs : found.totalMs;
+      const exchangeMs = this.#exchangeMs(previousLayout, segment.feeds(), readers, mostMs - least.totalMs);
+      const totalMs = least.totalMs + exchangeMs;
       if (found !== undefined && better<{ evaded: number; totalMs: number }>(found, { ...least, totalMs }) === found) {
         continue;
       }
