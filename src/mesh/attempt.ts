@@ -128,9 +128,11 @@ export class Attempt {
     this.#watch();
     try {
       const outcome = this.#outcome.promise;
+      // Where nobody is waited for the entry hands out while the plan is on its way: who gets a piece first keeps it.
+      if (!this.isAwaited) this.#step({ kind: 'assigned' });
       // A peer that takes nothing must not delay what the loss of another one brings about.
       await Promise.race([this.#assignment.assign(), outcome]);
-      this.#step({ kind: 'assigned' });
+      if (this.isAwaited) this.#step({ kind: 'assigned' });
       await outcome;
       return this.#tiles;
     } finally {

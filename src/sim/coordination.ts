@@ -115,6 +115,7 @@ export class Coordination {
   #assign(attempt: Attempt, isWarm: boolean): void {
     if (!this.#isCurrent(attempt)) return;
     const { world, board, entry, request, requestId, term } = this.#setup;
+    if (isWarm) this.#feed(attempt);
     for (const to of attempt.participants) {
       const execution = new Execution({
         world,
@@ -138,7 +139,6 @@ export class Coordination {
         for (const transfer of attempt.early.get(to) ?? []) execution.accept(transfer);
       });
     }
-    if (isWarm) this.#feed(attempt);
   }
 
   /** Has the entry hand out the inputs. */

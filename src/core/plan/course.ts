@@ -29,7 +29,7 @@ export interface Course {
 }
 
 export type CourseEvent =
-  /** The plan is on its way to all participants. */
+  /** The plan is on its way to all participants, or is about to be where nobody is waited for. */
   | { readonly kind: 'assigned' }
   | { readonly kind: 'ready'; readonly peer: PeerId }
   | { readonly kind: 'preparing'; readonly peer: PeerId }
