@@ -1,5 +1,6 @@
 /**
- * Verifying answers at their entry: another peer computes the same, alone, and the two are compared. Whether an answer is
+ * Verifying answers at their entry: another peer computes the same, alone, and the two are compared. A sample of what was cut
+ * over many is first computed again by some of them together, cut otherwise, so that no board stands still for it. Whether an answer is
  * verified is drawn when it is there, so nobody can know it while they compute. Where two differ, all that had a part in the
  * answer are heard one by one, each alone with a request that looks like any other; what most say is given out, and whoever is
  * seen to lie is convicted. The entry does all this itself, so no third peer's word counts.
@@ -45,6 +46,9 @@ interface Case {
 const computersOf = ({ report }: EntryResult): ReadonlySet<PeerId> =>
   new Set(report.blocks.flatMap(({ parts }) => parts.map(({ peer }) => peer)));
 
+/** What was cut over fewer peers is as soon computed by one. */
+const LEAST_CUT = 4;
+
 export class Verification {
   readonly #parts: VerificationParts;
   #isSampling = false;
@@ -61,8 +65,10 @@ export class Verification {
     const { share, random, logger } = this.#parts;
     if (random() >= share || this.#isSampling) return;
     this.#isSampling = true;
-    this.confirm(request, result)
-      .then((right) => {
+    this.#seemsRight(this.#caseOf(request, result))
+      .then(async (isRight) => {
+        if (isRight) return;
+        const right = await this.confirm(request, result);
         if (right.report.verification?.isCorrected === true) onCorrected(right);
       })
       .catch((error: unknown) => {
@@ -79,9 +85,8 @@ export class Verification {
    * @throws MeshError UNAVAILABLE where nobody can verify it, or no two peers say the same.
    */
   async confirm(request: EntryRequest, result: EntryResult): Promise<EntryResult> {
-    const { tolerance = HONEST_TOLERANCE } = result;
-    const endMs = this.#parts.clock.now() + request.deadlineMs;
-    const matter: Case = { request, result, tolerance, endMs };
+    const matter = this.#caseOf(request, result);
+    const { tolerance } = matter;
     const checkers = this.#checkers(computersOf(result));
     // In a mesh of one there is nobody to ask, and nobody who could lie.
     if (checkers.length === 0) return verified(result, { confirmedBy: [], isCorrected: false, liars: [] });
@@ -90,6 +95,28 @@ export class Verification {
       return verified(result, { confirmedBy: [second.peer], isCorrected: false, liars: [] });
     }
     return this.#settle(matter, second);
+  }
+
+  #caseOf(request: EntryRequest, result: EntryResult): Case {
+    const { tolerance = HONEST_TOLERANCE } = result;
+    return { request, result, tolerance, endMs: this.#parts.clock.now() + request.deadlineMs };
+  }
+
+  /**
+   * Whether half as many peers, none of which had the last word in the answer, come to the same together. Where one of them
+   * spoils its part it spoils another part than before, so that the two differ. False also where it cannot be told so.
+   */
+  async #seemsRight(matter: Case): Promise<boolean> {
+    const { result, tolerance } = matter;
+    const computers = computersOf(result);
+    const last = new Set(result.report.blocks.at(-1)?.parts.map(({ peer }) => peer));
+    const size = Math.ceil(computers.size / 2);
+    const group = this.#others()
+      .filter((peer) => !last.has(peer))
+      .slice(0, size);
+    if (computers.size < LEAST_CUT || group.length < size) return false;
+    const outputs = await this.#computedBy(matter, group, 0);
+    return outputs !== undefined && agree(outputs, result.outputs, tolerance);
   }
 
   /** Who may compute it again, in the order in which they are asked: this peer, or one that had no part in it. */
@@ -188,7 +215,11 @@ export class Verification {
   }
 
   /** This peer coordinates, under an id that nobody knows; undefined where those peers do not bring an answer. */
-  async #computedBy({ request, endMs }: Case, peers: readonly PeerId[]): Promise<Outputs | undefined> {
+  async #computedBy(
+    { request, endMs }: Case,
+    peers: readonly PeerId[],
+    parallelism = peers.length,
+  ): Promise<Outputs | undefined> {
     const { members, clock, answer, logger } = this.#parts;
     const { onProgress: _onProgress, termsBefore: _termsBefore, ...question } = request;
     const isMeant = new Set(peers);
@@ -196,7 +227,7 @@ export class Verification {
       const result = await answer({
         ...question,
         requestId: randomBytes(16).toString('hex') as RequestId,
-        parallelism: peers.length,
+        parallelism,
         deadlineMs: Math.max(1, endMs - clock.now()),
         coordinators: [members.self],
         avoid: members.available().flatMap(({ peer }) => (isMeant.has(peer) ? [] : [peer])),
