@@ -132,7 +132,7 @@ export class Coordination {
         onReady: () => this.#markReady(attempt, to),
         onFinished: () => this.#markFinished(attempt, to),
       });
-      world.send(board, to, { request, purpose: 'control', bytes: attempt.prepared.bytes }, () => {
+      world.send(board, to, { request, purpose: 'control', bytes: this.#planBytes(attempt) }, () => {
         if (!this.#isCurrent(attempt) || !to.take(requestId, term, execution)) return;
         attempt.executions.set(to, execution);
         execution.prepare();
@@ -144,8 +144,13 @@ export class Coordination {
   /** Has the entry hand out the inputs. */
   #feed(attempt: Attempt): void {
     const { world, board, entry, request } = this.#setup;
-    const { bytes } = attempt.prepared;
+    const bytes = this.#planBytes(attempt);
     world.send(board, entry, { request, purpose: 'control', bytes }, () => this.#sendInputs(attempt));
+  }
+
+  /** Who has a plan is told its digest. */
+  #planBytes({ isWarm, prepared }: Attempt): number {
+    return isWarm ? CONTROL_BYTES : CONTROL_BYTES + prepared.bytes;
   }
 
   #isCurrent(attempt: Attempt): boolean {
