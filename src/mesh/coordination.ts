@@ -183,7 +183,8 @@ export class Coordination {
     const inputs = new Map(this.#request.inputs.map(({ name, type, shape }) => [name, { type, shape }]));
     const asked = { parallelism, isCold, concurrency: concurrency() };
     const question = { modelId, inputs, peers, coordinator: planner, link: GIGABIT, ...asked };
-    const encoded = await preparation.planFor(question, this.#signal);
+    const earlier = this.#recording.marks.findLast(({ digest }) => digest !== undefined)?.digest;
+    const encoded = await preparation.planFor(question, this.#signal, earlier);
     return { encoded, prepared: await preparation.learn(encoded, this.#signal) };
   }
 }

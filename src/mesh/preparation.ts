@@ -5,7 +5,8 @@ import { bindGraph } from '../core/graph/bind.ts';
 import { MeshError } from '../core/errors.ts';
 import type { ModelId, PlanDigest } from '../core/ids.ts';
 import { deriveDataflow, type Dataflow } from '../core/plan/dataflow.ts';
-import { decodePlan } from '../core/plan/encode.ts';
+import { decodePlan, encodePlan } from '../core/plan/encode.ts';
+import { patchPlan } from '../core/plan/patch.ts';
 import { levelled } from '../core/plan/planner.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import { checkPlan } from '../core/plan/validate.ts';
@@ -15,6 +16,12 @@ import { RecentMap } from './recent-map.ts';
 
 /** How many of each are kept; the ones used longest ago go first. */
 const KEPT = 64;
+
+/** A new plan must promise this much to take the place of one that was patched: it has to be prepared for. */
+const LEAST_GAIN = 1.1;
+
+/** Of what nobody waits for. */
+const UNENDING = new AbortController().signal;
 
 /** A plan as it crosses the wire. */
 export interface EncodedPlan {
@@ -28,10 +35,26 @@ export interface PreparedPlan {
   readonly dataflow: Dataflow;
 }
 
+type Question = Omit<PlanQuestion, 'arithmetic'>;
+
 const digestOf = (bytes: Uint8Array): PlanDigest => createHash('sha256').update(bytes).digest('hex') as PlanDigest;
 
 const describeInputs = (inputs: ReadonlyMap<string, InputSpec>): string =>
   JSON.stringify([...inputs].map(([name, { type, shape }]) => [name, type, shape]).sort());
+
+const encodedOf = (bytes: Uint8Array): EncodedPlan => ({ digest: digestOf(bytes), bytes });
+
+/** What a plan depends on, and the same but for who is there. */
+function keysOf(question: Question): { readonly key: string; readonly family: string } {
+  const { modelId, coordinator, link, parallelism, inputs, isCold = false, concurrency = 1 } = question;
+  const peers = levelled(question.peers).map(({ peer, macsPerSecond, memoryBudgetBytes }) => [
+    peer,
+    macsPerSecond,
+    memoryBudgetBytes,
+  ]);
+  const family = [modelId, describeInputs(inputs), link, parallelism, concurrency];
+  return { key: JSON.stringify([...family, coordinator, isCold, peers]), family: JSON.stringify(family) };
+}
 
 export class Preparation {
   readonly #models: ModelAccess;
@@ -41,6 +64,8 @@ export class Preparation {
   readonly #plans = new RecentMap<PlanDigest, PreparedPlan>(KEPT);
   /** By what was asked of the planner. */
   readonly #encoded = new RecentMap<string, EncodedPlan>(KEPT);
+  /** The plan used last, by what was asked of the planner but for who was there. */
+  readonly #latest = new RecentMap<string, PlanDigest>(KEPT);
 
   /** @param arithmetic of the plans that this peer makes; in those of others theirs counts. */
   constructor(models: ModelAccess, planner: Planner, arithmetic: Arithmetic) {
@@ -64,30 +89,49 @@ export class Preparation {
   }
 
   /**
-   * The plan for a request, made anew only when who takes part has changed.
+   * The plan for a request, made anew only when who takes part has changed. Where some have been lost since the last plan it
+   * is patched, and a new one made meanwhile.
+   * @param earlier the plan that the request itself was lost with.
    * @throws MeshError MODEL_NOT_FOUND, INVALID_INPUT, UNAVAILABLE.
    */
-  async planFor(question: Omit<PlanQuestion, 'arithmetic'>, signal: AbortSignal): Promise<EncodedPlan> {
-    const { modelId, coordinator, link, parallelism, inputs, isCold = false, concurrency = 1 } = question;
-    const peers = levelled(question.peers).map((profile) => [
-      profile.peer,
-      profile.macsPerSecond,
-      profile.memoryBudgetBytes,
-    ]);
-    const rest = [coordinator, link, parallelism, isCold, concurrency];
-    const key = JSON.stringify([modelId, describeInputs(inputs), peers, ...rest]);
+  async planFor(question: Question, signal: AbortSignal, earlier?: PlanDigest): Promise<EncodedPlan> {
+    const { key, family } = keysOf(question);
     const known = this.#encoded.get(key);
-    if (known !== undefined) return known;
-    const asked = { ...question, arithmetic: this.#arithmetic };
-    const bytes = await this.#planner.plan(asked, await this.#models.graph(modelId, signal));
-    const encoded = { digest: digestOf(bytes), bytes };
+    if (known !== undefined) {
+      this.#latest.set(family, known.digest);
+      return known;
+    }
+    const base = this.known(earlier ?? this.#latest.get(family));
+    const patched = base && patchPlan(base.bound, base.plan, levelled(question.peers));
+    const encoded = patched === undefined ? await this.#make(question, signal) : encodedOf(encodePlan(patched));
     this.#encoded.set(key, encoded);
+    this.#latest.set(family, encoded.digest);
+    if (patched !== undefined) void this.#improve(question, patched.predictedMs, encoded);
     return encoded;
   }
 
+  async #make(question: Question, signal: AbortSignal): Promise<EncodedPlan> {
+    const asked = { ...question, arithmetic: this.#arithmetic };
+    return encodedOf(await this.#planner.plan(asked, await this.#models.graph(question.modelId, signal)));
+  }
+
+  /** Has the next requests use a better plan than one that was patched, where there is one. Never rejects. */
+  async #improve(question: Question, patchedMs: number, patched: EncodedPlan): Promise<void> {
+    const asked = { ...question, isCold: false };
+    const { key } = keysOf(asked);
+    if (this.#encoded.get(key) !== undefined && question.isCold === true) return;
+    this.#encoded.set(key, patched);
+    try {
+      const made = await this.#make(asked, UNENDING);
+      if (decodePlan(made.bytes).predictedMs * LEAST_GAIN < patchedMs) this.#encoded.set(key, made);
+    } catch {
+      // The patched plan goes on being used.
+    }
+  }
+
   /** A plan that was learnt before and is still kept. */
-  known(digest: PlanDigest): PreparedPlan | undefined {
-    return this.#plans.get(digest);
+  known(digest: PlanDigest | undefined): PreparedPlan | undefined {
+    return digest === undefined ? undefined : this.#plans.get(digest);
   }
 
   /**

@@ -102,7 +102,7 @@ export class Coordination {
       outputsLeft: prepared.dataflow.outputs.length,
     };
     this.#attempt = attempt;
-    if (isWarm) {
+    if (isWarm || prepared.isPatched) {
       this.#assign(attempt, isWarm);
       return;
     }

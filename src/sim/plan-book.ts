@@ -5,7 +5,8 @@ import type { ModelId, PeerId } from '../core/ids.ts';
 import { deriveDataflow, taskKey, type Dataflow, type TileTask } from '../core/plan/dataflow.ts';
 import { demandsOf } from '../core/plan/explain.ts';
 import type { Plan } from '../core/plan/plan.ts';
-import { planRequest } from '../core/plan/planner.ts';
+import { patchPlan } from '../core/plan/patch.ts';
+import { levelled, planRequest } from '../core/plan/planner.ts';
 import type { Demand } from '../core/program/demand.ts';
 
 export interface PreparedPlan {
@@ -15,6 +16,8 @@ export interface PreparedPlan {
   readonly demand: (task: Pick<TileTask, 'block' | 'part'>) => Demand;
   /** On the wire. */
   readonly bytes: number;
+  /** Whether it took no time to make. */
+  readonly isPatched: boolean;
 }
 
 export interface PlanBookOptions {
@@ -47,7 +50,7 @@ export class PlanBook {
     const found =
       known.find(({ plan }) => plan.participants.includes(coordinator)) ?? this.#alike(known, peers, coordinator);
     if (found !== undefined) return found;
-    const made = this.#make(peers, coordinator, isCold);
+    const made = this.#patched(peers) ?? this.#make(peers, coordinator, isCold);
     known.push(made);
     this.#first ??= made;
     return made;
@@ -67,9 +70,19 @@ export class PlanBook {
       : undefined;
   }
 
+  /** After a loss everybody goes on with the first plan, patched; the new plan that is made meanwhile is left out here. */
+  #patched(peers: readonly PeerProfile[]): PreparedPlan | undefined {
+    const plan = this.#first && patchPlan(this.options.bound, this.#first.plan, levelled(peers));
+    return plan && this.#prepared(plan, true);
+  }
+
   #make(peers: readonly PeerProfile[], coordinator: PeerId, isCold: boolean): PreparedPlan {
     const { bound, modelId, link, parallelism } = this.options;
-    const plan = planRequest({ bound, modelId, peers, coordinator, link, parallelism, isCold });
+    return this.#prepared(planRequest({ bound, modelId, peers, coordinator, link, parallelism, isCold }), false);
+  }
+
+  #prepared(plan: Plan, isPatched: boolean): PreparedPlan {
+    const { bound } = this.options;
     const demands = new Map(
       plan.blocks.flatMap((block, index) =>
         demandsOf(bound, block).map((demand, part) => [taskKey(index, part), demand] as const),
@@ -77,6 +90,7 @@ export class PlanBook {
     );
     return {
       plan,
+      isPatched,
       dataflow: deriveDataflow(bound, plan),
       demand: ({ block, part }: Pick<TileTask, 'block' | 'part'>) => demands.get(taskKey(block, part))!,
       bytes: JSON.stringify(plan).length,
