@@ -156,7 +156,10 @@ export class Membership {
       peer: this.self,
       isSelf: true,
       state: this.#state.local.state,
-      addresses: host.getMultiaddrs().map(String),
+      // The system is asked for its interfaces, which takes longer than all the rest: only when somebody looks.
+      get addresses() {
+        return host.getMultiaddrs().map(String);
+      },
       rttMs: 0,
       heartbeat: this.#state.local,
       silentMs: 0,
@@ -167,7 +170,9 @@ export class Membership {
         peer,
         isSelf: false,
         state,
-        addresses: host.getConnections(peerIdFromString(peer)).map(({ remoteAddr }) => remoteAddr.toString()),
+        get addresses() {
+          return host.getConnections(peerIdFromString(peer)).map(({ remoteAddr }) => remoteAddr.toString());
+        },
         rttMs,
         heartbeat,
         silentMs: Math.max(0, nowMs - heardMs),
