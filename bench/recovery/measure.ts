@@ -71,7 +71,9 @@ const UNDISTURBED = 8;
 /** Requests after the shares of a core are enforced that do not count. */
 const PRACTICE = 2;
 /** A request that ends before its moment, or is coordinated by another board, is asked again. */
-const MAX_TRIES = 6;
+const MAX_TRIES = 12;
+/** Moments follow the course of so many undisturbed requests before: a machine is not always as fast. */
+const LATELY = 5;
 
 export async function measureRecovery(options: RecoveryOptions, context: BenchContext): Promise<RecoveryResult> {
   const { cleanUp, signal, progress } = context;
@@ -106,16 +108,15 @@ export async function measureRecovery(options: RecoveryOptions, context: BenchCo
     progress(`request ${index + 1} of ${PRACTICE + UNDISTURBED} that nothing happens to`);
     await askUndisturbed(index >= PRACTICE);
   }
-  const { stages } = typical(undisturbed);
-  const moments = momentsIn(stages, times);
   const trials: Trial[] = [];
   let missed = 0;
   for (const kind of options.fault) {
     for (const role of ROLES) {
-      for (const [index, moment] of moments.entries()) {
+      for (let index = 0; index < times; index++) {
         for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
-          progress(`${kind} of the ${role}, ${index + 1} of ${times}, in ${moment.stage.name}`);
+          progress(`${kind} of the ${role}, ${index + 1} of ${times}`);
           await askUndisturbed(true);
+          const moment = momentsIn(typical(undisturbed.slice(-LATELY)).stages, times)[index]!;
           const trial = await runTrial(mesh, kind, role, moment, turn);
           if (trial !== undefined) {
             trials.push(trial);
@@ -133,7 +134,7 @@ export async function measureRecovery(options: RecoveryOptions, context: BenchCo
     machine: describeMachine(),
     setting: { ...options, macsPerCoreSecond },
     undisturbedMs: summarise(undisturbedMs),
-    stages,
+    stages: typical(undisturbed).stages,
     recoveries: options.fault.flatMap((kind) =>
       ROLES.flatMap((role) => {
         const own = trials.filter((trial) => trial.kind === kind && trial.role === role);

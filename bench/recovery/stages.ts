@@ -30,6 +30,14 @@ export function stagesOf({ attempts, peers }: RequestTrace): readonly Stage[] {
     }));
 }
 
+/** The last block of the first plan of which somebody had begun a tile by then, or the first one. */
+export function blockAt({ peers }: RequestTrace, ms: number): number {
+  const begun = peers.flatMap(({ computed }) =>
+    computed.filter(({ attempt, startMs }) => attempt === 0 && startMs <= ms),
+  );
+  return begun.reduce((last, { block }) => Math.max(last, block), 0);
+}
+
 /** So many, alike for each stage as far as that goes, and evenly within each. */
 export function momentsIn(stages: readonly Stage[], times: number): readonly Moment[] {
   const chosen = Array.from({ length: times }, (_, index) => Math.floor(((index + 0.5) * stages.length) / times));

@@ -10,7 +10,7 @@ import type { Board } from '../emulation/board.ts';
 import type { Boards } from '../emulation/boards.ts';
 import type { Subject } from '../subject.ts';
 import { reuseIn, type Reuse } from './reuse.ts';
-import type { Moment } from './stages.ts';
+import { blockAt, type Moment } from './stages.ts';
 
 /** Killed (and started again), stopped (and continued), held to a tenth of its share; until the request is answered. */
 export const RECOVERY_KINDS = ['kill', 'freeze', 'slow'] as const satisfies readonly FaultKind[];
@@ -23,9 +23,10 @@ export interface Trial {
   readonly kind: RecoveryKind;
   readonly role: Role;
   readonly victim: string;
-  /** The first node of the block that was under way by the undisturbed course. */
+  /** The first node of the block that was meant, by the undisturbed course. */
   readonly stage: string;
-  readonly block: number;
+  /** The block that was under way then; null where it cannot be told. */
+  readonly block: number | null;
   /** When it happened, after the request was sent. */
   readonly faultMs: number;
   /** At the client; null: no answer came, for `failure`. */
@@ -112,7 +113,7 @@ export async function runTrial(
     role,
     victim: victim.name,
     stage: stage.name,
-    block: stage.block,
+    block: trace === undefined ? null : blockAt(trace, struck.faultMs),
     faultMs: struck.faultMs,
     ...figuresOf(outcome),
     reuse: trace === undefined ? null : reuseIn(trace, victim.id, struck.faultMs),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { recoveryFailure, sumUp, type RecoveryResult } from '../../../bench/recovery/measure.ts';
 import { renderRecovery } from '../../../bench/recovery/render.ts';
 import { reuseIn } from '../../../bench/recovery/reuse.ts';
-import { momentsIn, stagesOf, type Stage } from '../../../bench/recovery/stages.ts';
+import { blockAt, momentsIn, stagesOf, type Stage } from '../../../bench/recovery/stages.ts';
 import { isHit, type Trial } from '../../../bench/recovery/trial.ts';
 import type { PeerId } from '../../../src/core/ids.ts';
 import type { BlockOutline } from '../../../src/core/trace/outline.ts';
@@ -105,6 +105,17 @@ describe('bench/recovery/stages', () => {
       { block: 0, name: 'a', startMs: 9, endMs: 15 },
       { block: 1, name: 'c', startMs: 29, endMs: 30 },
     ]);
+  });
+
+  it('are under way from the first of their tiles on, in the first plan', () => {
+    const told = trace(
+      [attempt('replaced', FIRST), attempt('answered', FIRST)],
+      peer(ENTRY, tile(0, 0, 10), tile(0, 1, 20), tile(1, 2, 12)),
+    );
+    assert.deepEqual(
+      [5, 9, 18, 19, 99].map((ms) => blockAt(told, ms)),
+      [0, 0, 0, 1, 1],
+    );
   });
 
   const stage = (index: number): Stage => ({ block: index, name: '', startMs: 100 * index, endMs: 100 * index + 100 });
