@@ -126,6 +126,8 @@ export interface PeerPort {
     readonly kernel: string;
   };
   readonly insight: Insight;
+  /** What is wrong with this peer itself, each with what to do. */
+  troubles(): readonly string[];
   /** May take requests: joined, kernels up, not draining. */
   ready(): boolean;
   /** The members of its mesh as it sees them now, itself among them. */
