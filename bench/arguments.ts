@@ -1,7 +1,6 @@
 /** What is written on the command line, checked. */
 import { InvalidArgumentError } from 'commander';
 import { isZooName, ZOO, type ZooName } from '../models/zoo/index.ts';
-import { FAULT_KINDS, type FaultKind } from './chaos/faults.ts';
 import { MIN_CORES } from './emulation/quota.ts';
 
 export const parseCount =
@@ -53,13 +52,14 @@ export const parseNumber =
     throw new InvalidArgumentError(`a number from ${min} to ${max}.`);
   };
 
-/** Kinds of faults, with commas in between. */
-export function parseFaults(text: string): readonly FaultKind[] {
-  const kinds = text.split(',');
-  const known = FAULT_KINDS.filter((kind) => kinds.includes(kind));
-  if (kinds.every((kind) => FAULT_KINDS.some((name) => name === kind))) return known;
-  throw new InvalidArgumentError(`some of ${FAULT_KINDS.join(', ')}, with commas in between.`);
-}
+/** Some of the words that are known, with commas in between; in the order in which they are known. */
+export const parseSome =
+  <Word extends string>(known: readonly Word[]) =>
+  (text: string): readonly Word[] => {
+    const words = text.split(',');
+    if (words.every((word) => known.some((name) => name === word))) return known.filter((name) => words.includes(name));
+    throw new InvalidArgumentError(`some of ${known.join(', ')}, with commas in between.`);
+  };
 
 const MAX_MBIT = 100_000;
 

@@ -10,10 +10,10 @@ import {
   appendCores,
   parseCount,
   parseCounts,
-  parseFaults,
   parseMbit,
   parseNumber,
   parseParallelism,
+  parseSome,
 } from './arguments.ts';
 import { FAULT_KINDS } from './chaos/faults.ts';
 import { chaosFailure, measureChaos, type ChaosOptions, type ChaosResult } from './chaos/measure.ts';
@@ -30,12 +30,15 @@ import { measureKernels, type KernelsOptions } from './kernels/measure.ts';
 import { renderKernels } from './kernels/render.ts';
 import { measureOverhead, type OverheadOptions } from './overhead/measure.ts';
 import { renderOverhead } from './overhead/render.ts';
-import { measureOverload, type OverloadOptions } from './overload/measure.ts';
+import { measureOverload, overloadFailure, type OverloadOptions } from './overload/measure.ts';
 import { renderOverload } from './overload/render.ts';
 import { measurePair, type PairOptions } from './pair/measure.ts';
 import { renderPair } from './pair/render.ts';
 import { measurePlanner, type PlannerOptions } from './planner/measure.ts';
 import { renderPlanner } from './planner/render.ts';
+import { measureRecovery, recoveryFailure, type RecoveryOptions, type RecoveryResult } from './recovery/measure.ts';
+import { renderRecovery } from './recovery/render.ts';
+import { RECOVERY_KINDS } from './recovery/trial.ts';
 import { present, type OutputOptions, type Result } from './report.ts';
 import { measureThroughput, type ThroughputOptions } from './throughput/measure.ts';
 import { renderThroughput } from './throughput/render.ts';
@@ -143,6 +146,7 @@ export function createBenchProgram(terminal: Terminal): Command {
     ],
     measureOverload,
     renderOverload,
+    overloadFailure,
   );
   add<WireOptions, Awaited<ReturnType<typeof measureWire>>>(
     'wire',
@@ -219,7 +223,7 @@ export function createBenchProgram(terminal: Terminal): Command {
       new Option('--minutes <number>', 'that it lasts').argParser(parseNumber(0.1, MAX_MINUTES)).default(10),
       new Option('--every <seconds>', 'from one fault to the next').argParser(parseNumber(0.1, MAX_SECONDS)).default(2),
       new Option('--fault <kinds>', `some of ${FAULT_KINDS.join(', ')} (default: all)`)
-        .argParser(parseFaults)
+        .argParser(parseSome(FAULT_KINDS))
         .default([], ''),
       new Option('--load <share>', 'of the requests that the mesh can answer')
         .argParser(parseNumber(0.01, 1))
@@ -233,6 +237,27 @@ export function createBenchProgram(terminal: Terminal): Command {
     measureChaos,
     renderChaos,
     chaosFailure,
+  );
+  add<RecoveryOptions, RecoveryResult>(
+    'recovery',
+    'what a request takes longer when a board is killed, frozen or slowed down at each stage of it; every answer is checked',
+    [
+      peers().default(6).makeOptionMandatory(false),
+      model(),
+      cpu().default(0.2, '0.2'),
+      link(),
+      new Option('--times <number>', 'for each kind of fault, to a participant and to the coordinator')
+        .argParser(parseCount(MAX_REQUESTS))
+        .default(10),
+      new Option('--fault <kinds>', `some of ${RECOVERY_KINDS.join(', ')}`)
+        .argParser(parseSome(RECOVERY_KINDS))
+        .default(RECOVERY_KINDS, 'all'),
+      parallelism(),
+      shape(),
+    ],
+    measureRecovery,
+    renderRecovery,
+    recoveryFailure,
   );
   return program;
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { Registry } from 'prom-client';
 import { openKernel } from '../kernels/open.ts';
+import { connectionLimits } from './api/connections.ts';
 import { API_LIMITS } from './api/limits.ts';
 import type { MeshEvent } from './api/insight.ts';
 import type { PeerPort } from './api/port.ts';
@@ -40,6 +41,7 @@ import { protocolServices, type ProtocolVersions, type Services } from './protoc
 import { SpeedGauge } from './speed-gauge.ts';
 import { keepTelling, TELL_INTERVAL_MS } from './telling.ts';
 import { Undo } from './undo.ts';
+import { CHECK_INTERVAL_MS, DescriptorWatch } from './observability/descriptors.ts';
 import { libp2pMetrics } from './observability/libp2p-metrics.ts';
 import { Journal } from './observability/journal.ts';
 import { createLogger, tee } from './observability/logger.ts';
@@ -116,6 +118,9 @@ async function assemble(
     config.log.level,
     tee((record) => logs.write(record)),
   );
+  const descriptors = await DescriptorWatch.open(logger);
+  const watching = setInterval(() => void descriptors.check(), CHECK_INTERVAL_MS);
+  undo.add(() => clearInterval(watching));
   const lock = await lockFolder(config.data);
   undo.add(() => lock.release());
   const privateKey = await loadIdentity(config.data);
@@ -139,6 +144,7 @@ async function assemble(
     listen: config.listen,
     discovery: config.discovery,
     logger,
+    ...(descriptors.limit === null ? {} : { descriptors: descriptors.limit }),
     metrics: libp2pMetrics(registry),
     services: protocolServices(config, versions, logger),
   });
@@ -265,7 +271,15 @@ async function assemble(
     preparation: actors.preparation,
     clock: SYSTEM_CLOCK,
     roundTrips,
-    card: () => makePeerCard({ self, membership, tally: actors.records.tally, roundTrips, dataFolder: config.data }),
+    card: () =>
+      makePeerCard({
+        self,
+        membership,
+        tally: actors.records.tally,
+        roundTrips,
+        dataFolder: config.data,
+        descriptors: descriptors.use,
+      }),
   });
   services.inspect.provide(inspector.provider());
   services.inspect.onViolation((peer, error) => membership.penalise(peer, 10, error.message));
@@ -287,6 +301,7 @@ async function assemble(
     defaultDeadlineMs: config.requests.defaultDeadlineMs,
     isBusy: () => actors.load > 0 || actors.entry.load > 0 || actors.coordinator.load > 0,
     onModelsChanged: announce,
+    troubles: () => (descriptors.trouble === undefined ? [] : [descriptors.trouble]),
     trust,
   });
   const { grpcPort } = config.api;
@@ -297,7 +312,7 @@ async function assemble(
     ...(grpcPort === 'off' ? {} : { grpcPort }),
     registry,
     temporaryFolder: join(config.data, 'uploads'),
-    limits: API_LIMITS,
+    limits: { ...API_LIMITS, ...connectionLimits(descriptors.limit) },
     onError: ({ code, message }) => logger.debug({ code }, message),
   });
   undo.add(() => api.close());

@@ -1,6 +1,6 @@
 /** What a running peer says of itself when somebody asks. */
 import type { PeerPort } from './api/port.ts';
-import type { PeerCard } from './core/card.ts';
+import type { DescriptorUse, PeerCard } from './core/card.ts';
 import type { Membership } from './mesh/membership.ts';
 import type { RoundTripHistory } from './mesh/round-trip-history.ts';
 import type { Tally } from './mesh/tally.ts';
@@ -13,6 +13,7 @@ export interface PeerCardParts {
   readonly roundTrips: RoundTripHistory;
   /** On the disk that counts. */
   readonly dataFolder: string;
+  readonly descriptors: DescriptorUse | null;
 }
 
 export async function makePeerCard({
@@ -21,6 +22,7 @@ export async function makePeerCard({
   tally,
   roundTrips,
   dataFolder,
+  descriptors,
 }: PeerCardParts): Promise<PeerCard> {
   const [own, ...others] = membership.members();
   const reaches = others.map(({ peer, heartbeat, state, addresses }) => ({
@@ -42,6 +44,7 @@ export async function makePeerCard({
     unixMs: Date.now(),
     uptimeMs: performance.now(),
     machine: await readMachine(dataFolder),
+    ...(descriptors === null ? {} : { descriptors }),
     tiles: tally.tiles,
     tilesPerSecond: tally.tilesPerSecond,
     errors: tally.errors,

@@ -33,6 +33,7 @@ export interface PeerPortParts {
   /** Whether weights may be in use. */
   readonly isBusy: () => boolean;
   readonly onModelsChanged: () => void;
+  readonly troubles: () => readonly string[];
 }
 
 const newRequestId = (): RequestId => randomBytes(16).toString('hex') as RequestId;
@@ -108,6 +109,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
       return modelView(model);
     },
 
+    troubles: parts.troubles,
     refusal: (client) => entry.refusal(client),
     async pull(model: string, onProgress: ProgressListener, signal: AbortSignal): Promise<ModelView> {
       const { id, manifest } = await library.find(model, signal, onProgress);

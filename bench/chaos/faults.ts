@@ -5,7 +5,7 @@ import type { Boards } from '../emulation/boards.ts';
 /**
  * `kill`: SIGKILL, and started again at the end; `stop`: SIGTERM, and started again; `freeze`: SIGSTOP and SIGCONT; `unplug`:
  * the cable out and in; `partition`: several boards on a switch of their own; `throttle`: a slow cable; `slow`: a small
- * share of a core.
+ * share of its core.
  */
 export const FAULT_KINDS = ['kill', 'stop', 'freeze', 'unplug', 'partition', 'throttle', 'slow'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
@@ -25,11 +25,12 @@ export interface Incident extends Fault {
 }
 
 const SLOW_MBIT = 2;
-const SLOW_CORES = 0.1;
+/** Of what a board has otherwise: its share of a core, or a whole one. */
+const SLOW_SHARE = 0.1;
 const EXIT_TIMEOUT_MS = 20_000;
 const POLL_MS = 20;
 
-type Undo = () => Promise<void>;
+export type Undo = () => Promise<void>;
 
 const isRunning = (pid: number): boolean => {
   try {
@@ -68,8 +69,8 @@ const BEGIN: Readonly<Record<FaultKind, (boards: Boards, number: number) => Prom
     return () => network.setRate(number, null);
   },
   slow: async (boards, number) => {
-    await boards.limitBoard(number, SLOW_CORES);
-    return () => boards.limitBoard(number, null);
+    await boards.limitBoard(number, SLOW_SHARE * (boards.cores ?? 1));
+    return () => boards.limitBoard(number, boards.cores);
   },
 };
 
@@ -83,10 +84,13 @@ function endProcess(boards: Boards, number: number, signal: NodeJS.Signals): Pro
   });
 }
 
+/** Does it to the board of that number; what undoes it is returned, and waits until a board that had ended is up again. */
+export const begin = (boards: Boards, kind: FaultKind, number: number): Promise<Undo> => BEGIN[kind](boards, number);
+
 /** Does it, waits, and undoes it, also when `signal` cuts it short. @returns undefined when it was cut short. */
 export async function suffer(boards: Boards, fault: Fault, signal: AbortSignal): Promise<Incident | undefined> {
   const fromMs = performance.now();
-  const undo = await Promise.all(fault.boards.map((number) => BEGIN[fault.kind](boards, number)));
+  const undo = await Promise.all(fault.boards.map((number) => begin(boards, fault.kind, number)));
   await setTimeout(fault.lastsMs, undefined, { signal }).catch(() => undefined);
   if (signal.aborted) {
     // Processes that have ended stay so: everything is about to end.

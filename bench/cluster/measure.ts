@@ -10,7 +10,7 @@ import { raiseMesh } from '../emulation/raise-mesh.ts';
 import { measureCoreSpeed } from '../measure/core-speed.ts';
 import { describeMachine, type Load, type Machine } from '../measure/machine.ts';
 import { median, sum, summarise, type Summary } from '../measure/statistics.ts';
-import { peakMemoryBytes } from '../measure/threads.ts';
+import { memoryBytes } from '../measure/threads.ts';
 import { prepareSubject } from '../subject.ts';
 import { account, sharesOf, type Account } from './account.ts';
 import { watch, type Use } from '../emulation/watch.ts';
@@ -143,7 +143,7 @@ export async function measureCluster(options: ClusterOptions, context: BenchCont
     }
     return all;
   });
-  const peaks = await Promise.all(boards.boards.map(({ pid }) => peakMemoryBytes(pid)));
+  const peaks = await Promise.all(boards.boards.map(({ pid }) => memoryBytes(pid, 'peak')));
   return summary({
     options,
     macsPerCoreSecond,

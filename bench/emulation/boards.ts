@@ -137,6 +137,11 @@ export class Boards {
     return this.#boards;
   }
 
+  /** Share of a core of each, once `limit` was called; null: as much as it can get. */
+  get cores(): number | null {
+    return this.#cores;
+  }
+
   /** Starts a board that has ended once more, on the data it had. */
   async restart(number: number): Promise<Board> {
     const board = await this.#launch(number);

@@ -37,8 +37,10 @@ export const threadTimesSince = (before: ThreadTimes, after: ThreadTimes): Threa
   otherMs: after.otherMs - before.otherMs,
 });
 
-/** Largest resident set of a process so far, in bytes. */
-export async function peakMemoryBytes(pid: number): Promise<number> {
+const RESIDENT = { now: 'VmRSS', peak: 'VmHWM' } as const;
+
+/** Resident set of a process, or the largest that it had so far, in bytes. */
+export async function memoryBytes(pid: number, when: keyof typeof RESIDENT): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return 1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+  return 1024 * Number(new RegExp(`^${RESIDENT[when]}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
 }

@@ -1,12 +1,15 @@
 /**
  * `overload`: one peer with a small model, asked by far more clients at once than it can serve. What it answers a second then,
- * against the most it answers to any number of clients that it takes, and how quickly it says no.
+ * against the most it answers to any number of clients that it takes; how quickly it says no, what memory it takes, and whether
+ * it is as before when they have gone.
  */
-import http from 'node:http';
 import { Boards } from '../../demo/boards.ts';
+import { MeshError } from '../../src/core/errors.ts';
 import type { BenchContext } from '../context.ts';
 import { describeMachine, watchLoad, type Load, type Machine } from '../measure/machine.ts';
-import { quantile } from '../measure/statistics.ts';
+import { memoryBytes } from '../measure/threads.ts';
+import { Client, postRequest } from './client.ts';
+import { serve, type Served } from './crowd.ts';
 
 export interface OverloadOptions {
   /** Numbers of clients that the peer takes, tried one after the other. */
@@ -17,24 +20,22 @@ export interface OverloadOptions {
   readonly seconds: number;
 }
 
-export interface Served {
-  readonly clients: number;
-  readonly answered: number;
-  readonly refused: number;
-  readonly failed: number;
-  readonly perSecond: number;
-  /** From sending to the refusal in full, at the client. Null where nothing was refused. */
-  readonly refusalMs: { readonly median: number; readonly p95: number; readonly max: number } | null;
-}
-
 export interface OverloadResult {
   readonly schema: 'tilemesh.bench.overload/1';
   readonly machine: Machine;
   readonly setting: OverloadOptions;
   readonly taken: readonly Served[];
   readonly crowd: Served;
+  /** As many clients as answered best, once more, after the crowd. */
+  readonly afterwards: Served;
   /** Requests a second under overload by the most without. */
   readonly goodput: number;
+  readonly memory: {
+    /** Before the crowd came. */
+    readonly beforeBytes: number;
+    /** The most at any time. */
+    readonly peakBytes: number;
+  };
   readonly load: Load;
 }
 
@@ -50,87 +51,62 @@ const BODY = JSON.stringify({
 });
 const WARM_SECONDS = 3;
 
+/** What of an answer is the same each time. */
+const outputsIn = (body: string): string => body.slice(body.indexOf('"outputs"'));
+
 export async function measureOverload(options: OverloadOptions, context: BenchContext): Promise<OverloadResult> {
   const { cleanUp, signal, progress } = context;
   const boards = await Boards.start(1);
   cleanUp.defer(async () => {
     await boards.stop();
   });
-  const url = new URL('/v2/models/lenet5/infer', boards.boards[0]!.url);
-  await serve(url, 1, WARM_SECONDS, signal);
+  const [board] = boards.boards;
+  const pid = board!.process.pid!;
+  const url = new URL('/v2/models/lenet5/infer', board!.url);
+  const request = postRequest(url, BODY);
+  const outputs = outputsIn(await firstAnswer(url, request, signal));
+  const isRight = (body: string): boolean => outputsIn(body) === outputs;
+  const serveClients = (clients: number, seconds: number): Promise<Served> => {
+    progress(`${clients} clients`);
+    return serve({ url, pid, request, isRight, clients, seconds, signal });
+  };
+  await serveClients(2, WARM_SECONDS);
   const stopWatching = await watchLoad();
   const taken: Served[] = [];
-  for (const clients of options.clients) {
-    progress(`${clients} clients`);
-    taken.push(await serve(url, clients, options.seconds, signal));
-  }
-  progress(`${options.crowd} clients`);
-  const crowd = await serve(url, options.crowd, options.seconds, signal);
-  const most = Math.max(...taken.map(({ perSecond }) => perSecond));
+  for (const clients of options.clients) taken.push(await serveClients(clients, options.seconds));
+  const beforeBytes = await memoryBytes(pid, 'now');
+  const crowd = await serveClients(options.crowd, options.seconds);
+  const peakBytes = await memoryBytes(pid, 'peak');
+  const best = taken.reduce((most, next) => (next.perSecond > most.perSecond ? next : most));
   return {
     schema: 'tilemesh.bench.overload/1',
     machine: describeMachine(),
     setting: options,
     taken,
     crowd,
-    goodput: crowd.perSecond / most,
+    afterwards: await serveClients(best.clients, options.seconds),
+    goodput: crowd.perSecond / best.perSecond,
+    memory: { beforeBytes, peakBytes },
     load: await stopWatching(),
   };
 }
 
-interface Reply {
-  readonly status: number;
-  readonly retryAfterMs: number;
+/** @throws MeshError INTERNAL. */
+async function firstAnswer(url: URL, request: Buffer, signal: AbortSignal): Promise<string> {
+  const client = await Client.connect(url, url.hostname);
+  try {
+    const { status, body } = await client.ask(request, signal);
+    if (status === 200) return body;
+    throw new MeshError('INTERNAL', `an idle peer answers with ${status}: ${body}`);
+  } finally {
+    client.close();
+  }
 }
 
-/** Clients ask again when they are answered, and, when they are refused, after the time they are told. */
-async function serve(url: URL, clients: number, seconds: number, signal: AbortSignal): Promise<Served> {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: clients });
-  const counts = { answered: 0, failed: 0 };
-  const refusalsMs: number[] = [];
-  const startMs = performance.now();
-  const endMs = startMs + seconds * 1000;
-  const client = async (): Promise<void> => {
-    while (performance.now() < endMs && !signal.aborted) {
-      const sentMs = performance.now();
-      const reply = await ask(url, agent, signal).catch(() => undefined);
-      if (reply?.status === 200) counts.answered += 1;
-      else if (reply?.status === 503) {
-        const nowMs = performance.now();
-        refusalsMs.push(nowMs - sentMs);
-        await new Promise((resolve) => setTimeout(resolve, Math.max(0, Math.min(endMs - nowMs, reply.retryAfterMs))));
-      } else counts.failed += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: clients }, client));
-  const spanMs = performance.now() - startMs;
-  agent.destroy();
-  signal.throwIfAborted();
-  return {
-    clients,
-    ...counts,
-    refused: refusalsMs.length,
-    perSecond: (1000 * counts.answered) / spanMs,
-    refusalMs:
-      refusalsMs.length === 0
-        ? null
-        : { median: quantile(refusalsMs, 0.5), p95: quantile(refusalsMs, 0.95), max: Math.max(...refusalsMs) },
-  };
+/** What must not be, in one line; undefined when all is well. */
+export function overloadFailure({ taken, crowd, afterwards }: OverloadResult): string | undefined {
+  const all = [...taken, crowd, afterwards];
+  const [failed, wrong] = (['failed', 'wrong'] as const).map((kind) => all.reduce((sum, row) => sum + row[kind], 0));
+  if (failed === 0 && wrong === 0) return undefined;
+  return `${failed} requests were neither answered nor refused, ${wrong} answered wrongly`;
 }
-
-const ask = (url: URL, agent: http.Agent, signal: AbortSignal): Promise<Reply> =>
-  new Promise((resolve, reject) => {
-    const options = { method: 'POST', agent, signal, headers: { 'content-type': 'application/json' } };
-    const request = http.request(url, options, (response) => {
-      response.resume();
-      response.on('error', reject);
-      response.on('end', () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          retryAfterMs: 1000 * Number(response.headers['retry-after'] ?? 1),
-        }),
-      );
-    });
-    request.on('error', reject);
-    request.end(BODY);
-  });

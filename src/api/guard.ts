@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MeshError } from '../core/errors.ts';
+import { refuseAtOnce } from './error-reply.ts';
 import type { PeerPort } from './port.ts';
 import { isSameToken } from './token.ts';
 
@@ -125,8 +126,10 @@ export const clientOf = (request: FastifyRequest): string => request.ip;
 
 /** Refuses inference before a body is read where it would be refused afterwards. */
 export function guardPlaces(app: FastifyInstance, peer: PeerPort): void {
-  app.addHook('onRequest', (request, _reply, done) => {
-    done(request.method === 'POST' ? peer.refusal(clientOf(request)) : undefined);
+  app.addHook('onRequest', (request, reply, done) => {
+    const failure = request.method === 'POST' ? peer.refusal(clientOf(request)) : undefined;
+    if (failure === undefined) done();
+    else refuseAtOnce(reply, failure);
   });
 }
 

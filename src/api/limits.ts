@@ -1,7 +1,8 @@
 /** What one peer lets its HTTP clients cost it. */
+import { connectionLimits, type ConnectionLimits } from './connections.ts';
 import type { RateLimits } from './guard.ts';
 
-export interface ApiLimits extends RateLimits {
+export interface ApiLimits extends RateLimits, ConnectionLimits {
   /** Largest body of one inference request. */
   readonly bodyBytes: number;
   /** Largest JSON document: parsing it blocks the peer for about 10 ms per MiB. */
@@ -32,4 +33,5 @@ export const API_LIMITS: ApiLimits = Object.freeze({
   requestsPerSecond: 500,
   requestBurst: 1_000,
   requestsInFlight: 128,
+  ...connectionLimits(null),
 });

@@ -148,7 +148,11 @@ export class LiveFeed {
     switch (section) {
       case 'peers': {
         const members = this.#peer.members();
-        return { self, health: assessHealth(members, this.#peer.ready()), peers: members.map(memberOf) };
+        return {
+          self,
+          health: assessHealth(members, this.#peer.ready(), this.#peer.troubles()),
+          peers: members.map(memberOf),
+        };
       }
       case 'requests':
         return { requests: (await insight.requests('mesh', signal)).slice(0, MAX_REQUESTS) };

@@ -2,7 +2,7 @@
  * What the HTTP API is handed: one peer, seen from outside. The composition root implements it; the API knows nothing
  * of meshes, kernels or sockets.
  */
-import type { MeshError } from '../core/errors.ts';
+import type { Failure } from '../core/errors.ts';
 import type { ValueInfo } from '../core/graph/graph.ts';
 import type { ModelId, PeerId, RequestId } from '../core/ids.ts';
 import type { RunReport } from '../core/report.ts';
@@ -126,6 +126,8 @@ export interface PeerPort {
     readonly kernel: string;
   };
   readonly insight: Insight;
+  /** What is wrong with this peer itself, each with what to do. */
+  troubles(): readonly string[];
   /** May take requests: joined, kernels up, not draining. */
   ready(): boolean;
   /** The members of its mesh as it sees them now, itself among them. */
@@ -145,7 +147,7 @@ export interface PeerPort {
     signal: AbortSignal,
   ): Promise<ModelView>;
   /** Why a request of this client would be refused now; undefined where it would be taken. */
-  refusal(client: string): MeshError | undefined;
+  refusal(client: string): Failure | undefined;
   /** Fetches all weights of a model to this peer's disk. @throws MeshError MODEL_NOT_FOUND, STORAGE_FAILED, CANCELLED. */
   pull(model: string, onProgress: ProgressListener, signal: AbortSignal): Promise<ModelView>;
   /** Deletes a model from this peer's disk. @throws MeshError MODEL_NOT_FOUND, CONFLICT while it is in use, STORAGE_FAILED. */

@@ -3,6 +3,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import { MeshError } from '../core/errors.ts';
 import { acceptBodies } from './body.ts';
+import { boundConnections } from './connections.ts';
 import { sendError, toApiError } from './error-reply.ts';
 import { startGrpc, type GrpcServer } from './grpc/server.ts';
 import { guardOrigin, guardRate, guardToken } from './guard.ts';
@@ -41,6 +42,8 @@ const PLAIN_ROUTES = [
   membershipRoutes,
 ] as const;
 const MAX_PARAMETER_LENGTH = 256;
+/** Connections that wait to be taken; the system may hold it to less. Those it drops try again after a second. */
+const BACKLOG = 4_096;
 
 export interface ApiOptions {
   /** Address to listen on; `127.0.0.1` keeps the API to this machine. */
@@ -79,7 +82,7 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
   const app = buildApi(context, options);
   const active = countActive(app);
   try {
-    await app.listen({ host: options.host, port: options.port });
+    await app.listen({ host: options.host, port: options.port, backlog: BACKLOG });
   } catch (error) {
     await app.close();
     throw listenError(error, options);
@@ -153,6 +156,7 @@ function buildApi(context: RouteContext, options: ApiOptions): FastifyInstance {
     requestTimeout: options.limits.requestMs,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
   });
+  boundConnections(app.server, options.limits);
   traceRequests(app);
   guardOrigin(app, options.host);
   guardRate(app, options.limits);

@@ -2,7 +2,7 @@
  * How a request is known to those who sent it: W3C trace context (https://www.w3.org/TR/trace-context/) and `X-Request-Id`, both taken
  * and given back, with errors, too.
  */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { MeshError } from '../core/errors.ts';
 
@@ -18,9 +18,11 @@ const NOT_SAMPLED = '00';
 export function continueTrace(traceparent: string | undefined): string {
   const [, trace = '', parent = '', flags = NOT_SAMPLED] = TRACEPARENT.exec(traceparent ?? '') ?? [];
   const isValid = trace !== '' && !ZEROS.test(trace) && !ZEROS.test(parent);
-  const span = randomBytes(8).toString('hex');
-  return [VERSION, isValid ? trace : randomBytes(16).toString('hex'), span, isValid ? flags : NOT_SAMPLED].join('-');
+  return [VERSION, isValid ? trace : randomHex(32), randomHex(16), isValid ? flags : NOT_SAMPLED].join('-');
 }
+
+/** Up to 32 digits. UUIDs are drawn ahead, many at a time, which costs a request less than random bytes of its own. */
+const randomHex = (digits: number): string => randomUUID().replaceAll('-', '').slice(-digits);
 
 export function traceRequests(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {

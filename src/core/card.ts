@@ -20,6 +20,12 @@ export interface MachineReadings {
   readonly diskFreeBytes: number | null;
 }
 
+/** Of a process. */
+export interface DescriptorUse {
+  readonly used: number;
+  readonly limit: number;
+}
+
 /** How a member is reached from the peer that says so. */
 export interface Reach {
   readonly peer: PeerId;
@@ -56,6 +62,8 @@ export interface PeerCard {
   readonly unixMs: number;
   readonly uptimeMs: number;
   readonly machine: MachineReadings;
+  /** Open files and connections of the peer; absent where it does not say. */
+  readonly descriptors?: DescriptorUse;
   /** Tiles computed since it started, and in each second of the last minute. */
   readonly tiles: number;
   readonly tilesPerSecond: number;

@@ -37,8 +37,15 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;
 
+/** What an error says, without the place where it was made: to find that takes longer than a refusal may. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: ErrorDetails;
+}
+
 /** An error with a stable code, a message that tells the reader what to do, and serialisable details. */
-export class MeshError extends Error {
+export class MeshError extends Error implements Failure {
   override readonly name = 'MeshError';
   readonly code: ErrorCode;
   readonly details: ErrorDetails;

@@ -38,14 +38,22 @@ function differingVersions(members: readonly MemberCondition[]): readonly string
   return [`versions differ: ${parts.sort().join('; ')}`];
 }
 
-/** Critical: the peer takes no requests, or half of the mesh or more is gone. */
-export function assessHealth(members: readonly MemberCondition[], isReady: boolean): Health {
+/**
+ * Critical: the peer takes no requests, or half of the mesh or more is gone.
+ * @param troubles of the peer itself.
+ */
+export function assessHealth(
+  members: readonly MemberCondition[],
+  isReady: boolean,
+  troubles: readonly string[] = [],
+): Health {
   const counted = members.filter(({ state }) => state !== 'left');
   const alive = counted.filter(({ state }) => state === 'alive').length;
   const self = counted.find(({ isSelf }) => isSelf);
   const wrong = counted.filter(({ state }) => WRONG.has(state));
   const problems = [
     ...(isReady ? [] : [`${self?.name ?? 'this peer'} takes no requests: it is ${self?.state ?? 'not a member'}`]),
+    ...troubles.map((trouble) => `${self?.name ?? 'this peer'}: ${trouble}`),
     ...wrong.map(describe),
   ];
   const isHalfGone = wrong.length > 0 && wrong.length * 2 >= counted.length;

@@ -2,7 +2,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import type { ElectionMessage } from '../../protocols/election/messages.ts';
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
-import { MeshError } from '../core/errors.ts';
+import { MeshError, type Failure } from '../core/errors.ts';
 import type { PeerId, RequestId } from '../core/ids.ts';
 import { AnswerMemory, tensorBytes } from './answer-memory.ts';
 import { EntryDesk, type EntryDeskParts, type EntryRequest, type EntryResult } from './entry-desk.ts';
@@ -144,7 +144,7 @@ export class Entry {
   }
 
   /** Why a request of this client would not be taken now; undefined where it would. Cheap: nothing of it need be read. */
-  refusal(client: string): MeshError | undefined {
+  refusal(client: string): Failure | undefined {
     if (this.#isDraining || this.#isStopped) return stopping();
     return this.#turnstile.refusal(client);
   }

@@ -83,7 +83,7 @@ export class Feeding {
   }
 
   #drop(): void {
-    this.#abort.abort(new MeshError('CANCELLED', 'a newer plan has been made'));
+    this.#abort.abort(REPLACED);
     this.#abort = new AbortController();
     this.#feed = undefined;
     this.#handover = undefined;
@@ -136,3 +136,6 @@ export class Feeding {
     }
   }
 }
+
+/** Made once: it ends every request, and to note where an error comes from takes time. */
+const REPLACED = new MeshError('CANCELLED', 'a newer plan has been made');

@@ -31,6 +31,8 @@ export interface HostOptions<Services extends ServiceMap> {
   /** Protocol services, as factories. */
   readonly services: ServiceFactoryMap<Services>;
   readonly logger: Logger;
+  /** File descriptors that the process may have; a quarter is for connections that others open. Absent: enough. */
+  readonly descriptors?: number;
   /** Where libp2p counts what it does; absent: nowhere. */
   readonly metrics?: (components: { readonly logger: ComponentLogger }) => Metrics;
 }
@@ -71,7 +73,13 @@ export async function createHost<Services extends ServiceMap>(options: HostOptio
     privateKey,
     ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     addresses: { listen: interfaces.map((address) => `/ip4/${address}/tcp/${listen.port}`) },
-    transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
+    transports: [
+      tcp({
+        dialOpts: { noDelay: true },
+        listenOpts: { noDelay: true },
+        maxConnections: Math.min(MAX_CONNECTIONS, Math.ceil((options.descriptors ?? Infinity) / 4)),
+      }),
+    ],
     connectionEncrypters: [
       (components) => new AdmittingEncrypter(noise()(components), asPeerId(components.peerId.toString()), trust),
     ],

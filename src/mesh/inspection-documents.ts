@@ -115,6 +115,7 @@ const CARD = v.object({
     diskBytes: reading,
     diskFreeBytes: reading,
   }),
+  descriptors: v.optional(v.object({ used: count, limit: count })),
   tiles: count,
   tilesPerSecond: number,
   errors: count,

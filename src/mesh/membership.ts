@@ -95,6 +95,8 @@ export class Membership {
   readonly #queue: MembershipEvent[] = [];
   #state: MembershipState;
   #usageMs = 0;
+  /** Of this peer, when somebody last looked. */
+  #addresses: readonly string[] = [];
   /** Worked out when it is asked for: most changes are of no interest to anybody. */
   #view: View | undefined;
   #stops: (() => void)[] = [];
@@ -152,11 +154,15 @@ export class Membership {
   members(): readonly MemberStatus[] {
     const { host } = this.#options;
     const nowMs = performance.now();
+    const ownAddresses = (): readonly string[] => this.#ownAddresses();
     const self: MemberStatus = {
       peer: this.self,
       isSelf: true,
       state: this.#state.local.state,
-      addresses: host.getMultiaddrs().map(String),
+      // The system is asked for its interfaces, which takes longer than all the rest: only when somebody looks.
+      get addresses() {
+        return ownAddresses();
+      },
       rttMs: 0,
       heartbeat: this.#state.local,
       silentMs: 0,
@@ -167,7 +173,9 @@ export class Membership {
         peer,
         isSelf: false,
         state,
-        addresses: host.getConnections(peerIdFromString(peer)).map(({ remoteAddr }) => remoteAddr.toString()),
+        get addresses() {
+          return host.getConnections(peerIdFromString(peer)).map(({ remoteAddr }) => remoteAddr.toString());
+        },
         rttMs,
         heartbeat,
         silentMs: Math.max(0, nowMs - heardMs),
@@ -276,6 +284,16 @@ export class Membership {
     } catch (error) {
       logger.warn({ err: error }, 'health messages not sent');
     }
+  }
+
+  /** As they were, where the system cannot say: without a file descriptor to ask by, it does not. */
+  #ownAddresses(): readonly string[] {
+    try {
+      this.#addresses = this.#options.host.getMultiaddrs().map(String);
+    } catch (error) {
+      this.#options.logger.debug({ err: error }, 'the addresses of this machine are not to be had');
+    }
+    return this.#addresses;
   }
 
   #nameOf(peer: PeerId): string {

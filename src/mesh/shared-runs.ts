@@ -69,6 +69,9 @@ export class SharedRuns<Result> {
 
   #end(requestId: RequestId, run: Run<Result>): void {
     if (this.#runs.get(requestId) === run) this.#runs.delete(requestId);
-    run.abort.abort(new MeshError('CANCELLED', 'nobody waits for the answer any more'));
+    run.abort.abort(UNWANTED);
   }
 }
+
+/** Made once: it ends every request, and to note where an error comes from takes time. */
+const UNWANTED = new MeshError('CANCELLED', 'nobody waits for the answer any more');

@@ -2,7 +2,7 @@
  * The turnstile of an entry: requests begin one by one as places become free, in the order that `core/schedule/admission`
  * decides, or are refused at once.
  */
-import { MeshError, toMeshError } from '../core/errors.ts';
+import { MeshError, toMeshError, type Failure } from '../core/errors.ts';
 import {
   ADMISSION_DEFAULTS,
   beginAdmission,
@@ -39,7 +39,7 @@ export interface Entrant {
 
 interface Held {
   readonly begin: () => void;
-  readonly turnAway: (error: MeshError) => void;
+  readonly turnAway: (failure: Failure) => void;
 }
 
 /** Models whose usual time is remembered. */
@@ -71,13 +71,13 @@ export class Turnstile {
   }
 
   /** Why this client would be refused now, so that its request need not be read. */
-  refusal(client: string): MeshError | undefined {
+  refusal(client: string): Failure | undefined {
     const { clock, places } = this.#parts;
     const probe = { client, bytes: 0, deadlineMs: Infinity };
     if (objection(this.#admission, probe, places(), clock.now()) === undefined) return undefined;
-    let refused: MeshError | undefined;
+    let refused: Failure | undefined;
     const ticket = (this.#tickets += 1);
-    this.#held.set(ticket, { begin: () => undefined, turnAway: (error) => (refused = error) });
+    this.#held.set(ticket, { begin: () => undefined, turnAway: (failure) => (refused = failure) });
     this.#step({ kind: 'arrived', applicant: { ...probe, ticket, cost: 1 } });
     return refused;
   }
@@ -92,7 +92,10 @@ export class Turnstile {
     const arrivedMs = clock.now();
     const ticket = (this.#tickets += 1);
     const turn = Promise.withResolvers<undefined>();
-    this.#held.set(ticket, { begin: () => turn.resolve(undefined), turnAway: turn.reject });
+    this.#held.set(ticket, {
+      begin: () => turn.resolve(undefined),
+      turnAway: (failure) => turn.reject(asError(failure)),
+    });
     const cancel = (): void => turn.reject(toMeshError(signal.reason, 'CANCELLED'));
     let isAnswered = false;
     let beganMs = Infinity;
@@ -139,9 +142,9 @@ export class Turnstile {
     }
   }
 
-  #refused({ cause, retryAfterMs }: Refusal): MeshError {
+  #refused({ cause, retryAfterMs }: Refusal): Failure {
     const details = { retryAfterMs: Math.round(retryAfterMs), waiting: this.waiting, running: this.running };
-    return new MeshError('OVERLOADED', REFUSALS[cause], { details });
+    return { code: 'OVERLOADED', message: REFUSALS[cause], details };
   }
 }
 
@@ -152,5 +155,10 @@ const REFUSALS = {
     'the requests that wait here would take longer than this one may: allow it more time, or ask another peer',
 } as const satisfies Record<Refusal['cause'], string>;
 
-const expired = (): MeshError =>
-  new MeshError('DEADLINE_EXCEEDED', 'the request waited for its turn until its deadline: allow it more time');
+const expired = (): Failure => ({
+  code: 'DEADLINE_EXCEEDED',
+  message: 'the request waited for its turn until its deadline: allow it more time',
+  details: {},
+});
+
+const asError = ({ code, message, details }: Failure): MeshError => new MeshError(code, message, { details });

@@ -127,6 +127,7 @@ export interface FakeOptions {
   readonly model?: FakeModel;
   readonly members?: readonly MemberView[];
   readonly isReady?: boolean;
+  readonly troubles?: readonly string[];
   readonly refusal?: (client: string) => MeshError | undefined;
   /** Runs before the answer; may throw or wait. */
   readonly beforeAnswer?: (request: InferRequest) => Promise<void>;
@@ -167,6 +168,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
       logs: new Journal(16),
       ...options.insight,
     },
+    troubles: () => options.troubles ?? [],
     ready: () => options.isReady ?? true,
     members: () => options.members ?? [member()],
     models: () => Promise.resolve([view('double')]),

@@ -9,7 +9,7 @@ export async function meshRoutes(app: FastifyInstance, { peer }: RouteContext): 
   app.get('/tilemesh/v1/health', () => ({
     schema: 'tilemesh.health/1',
     self: peer.self,
-    ...assessHealth(peer.members(), peer.ready()),
+    ...assessHealth(peer.members(), peer.ready(), peer.troubles()),
   }));
   app.get('/tilemesh/v1/models', async () => ({ self: peer.self, models: await peer.models() }));
   app.get('/tilemesh/v1/status', async () => {

@@ -1,5 +1,5 @@
 /** Judges the readings of one machine. */
-import type { MachineReadings } from '../../core/card.ts';
+import type { DescriptorUse, MachineReadings } from '../../core/card.ts';
 import { formatBytes } from '../text.ts';
 import { ok, type Finding } from './finding.ts';
 
@@ -11,6 +11,8 @@ const LEAST_DISK_BYTES = 1e9;
 const LEAST_DISK_SHARE = 0.05;
 const LEAST_MEMORY_SHARE = 0.1;
 const MUCH_SWAP_BYTES = 64e6;
+const MANY_DESCRIPTORS = 0.75;
+const NEARLY_ALL_DESCRIPTORS = 0.9;
 
 type Judge = (subject: string, readings: MachineReadings) => Finding | undefined;
 
@@ -96,3 +98,19 @@ const JUDGES: readonly Judge[] = [heat, governor, disk, memory];
 /** @param subject a peer's name, or `this machine`. What the machine does not say is left out. */
 export const judgeMachine = (subject: string, readings: MachineReadings): readonly Finding[] =>
   JUDGES.flatMap((judge) => judge(subject, readings) ?? []);
+
+/** Open files and connections of a peer. */
+export function judgeDescriptors(subject: string, { used, limit }: DescriptorUse): Finding {
+  const text = `${used} of ${limit} file descriptors are in use`;
+  if (used < MANY_DESCRIPTORS * limit) return ok('descriptors', subject, text);
+  return {
+    check: 'descriptors',
+    level: used < NEARLY_ALL_DESCRIPTORS * limit ? 'warning' : 'problem',
+    subject,
+    text,
+    cause:
+      'each connection and each open file takes one; without any left, clients and members are turned away unheard',
+    remedy:
+      'a higher limit (ulimit -n, or LimitNOFILE of the systemd unit), or fewer connections: ss -tnp shows whose they are',
+  };
+}

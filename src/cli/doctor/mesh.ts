@@ -4,7 +4,7 @@ import type { HeardCard, PeerCard } from '../../core/card.ts';
 import type { PeerId } from '../../core/ids.ts';
 import { clean, formatDuration, formatMs, formatPercent, shortId } from '../text.ts';
 import { ok, type Finding } from './finding.ts';
-import { judgeMachine } from './machine.ts';
+import { judgeDescriptors, judgeMachine } from './machine.ts';
 
 /** More than this between two wall clocks and logs of several boards cannot be read together. */
 const MOST_SKEW_MS = 1_000;
@@ -34,6 +34,9 @@ export function judgeMesh({ members, cards }: MeshFacts): readonly Finding[] {
     ...answered.flatMap(({ name, heard }) => clock(name, heard)),
     ...answered.flatMap(({ name, card }) => kernel(name, card)),
     ...answered.flatMap(({ name, card }) => judgeMachine(name, card.machine)),
+    ...answered.flatMap(({ name, card: { descriptors } }) =>
+      descriptors === undefined ? [] : [judgeDescriptors(name, descriptors)],
+    ),
     ...reachability(answered),
     ...losses(answered),
   ];

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { InvalidArgumentError } from 'commander';
-import { parseCores, parseCount, parseMbit, parseParallelism } from '../../../bench/arguments.ts';
+import { parseCores, parseCount, parseMbit, parseParallelism, parseSome } from '../../../bench/arguments.ts';
 import { createBenchProgram } from '../../../bench/program.ts';
 import { checkModelName } from '../../../bench/model.ts';
+import type { RecoveryOptions } from '../../../bench/recovery/measure.ts';
 import { UsageError } from '../../../src/cli/exit.ts';
+import { recordingTerminal } from '../../support/terminal.ts';
 
 describe('arguments of the benchmarks', () => {
   for (const [parse, text, expected] of [
@@ -37,11 +39,29 @@ describe('arguments of the benchmarks', () => {
     [parseCount(24), ''],
     [parseParallelism, '0'],
     [parseParallelism, 'all'],
+    [parseSome(['kill', 'slow']), ''],
+    [parseSome(['kill', 'slow']), 'kill,stop'],
   ] as const) {
     it(`refuses "${text}" for ${parse.name || 'a count'}`, () => {
       assert.throws(() => parse(text), InvalidArgumentError);
     });
   }
+
+  it('reads some of the words that are known, in their order, each once', () => {
+    assert.deepEqual(parseSome(['kill', 'freeze', 'slow'])('slow,kill,slow'), ['kill', 'slow']);
+  });
+
+  it('runs the recovery bench with all kinds of faults, ten times each, unless told otherwise', () => {
+    const program = createBenchProgram(recordingTerminal().terminal);
+    const recovery = program.commands.find((command) => command.name() === 'recovery')!;
+    const { peers, model, times, fault, parallelism } = recovery.opts<RecoveryOptions>();
+    assert.deepEqual({ peers, model, times, fault, parallelism }, {
+      peers: 6, model: 'vgg16', times: 10, fault: ['kill', 'freeze', 'slow'], parallelism: 0,
+    }); // prettier-ignore
+    const known = recovery.options.map(({ long }) => long);
+    for (const option of ['--peers', '--cpu', '--times', '--fault', '--json', '--save'])
+      assert.ok(known.includes(option));
+  });
 
   it('knows the networks that come with tilemesh and files, and names them otherwise', () => {
     assert.equal(checkModelName('vgg16'), 'vgg16');
@@ -56,6 +76,9 @@ describe('arguments of the benchmarks', () => {
     [['cluster'], /--peers <number>' not specified/],
     [['cluster', '--peers', 'many'], /'many' is invalid\. a whole number from 1 to/],
     [['cluster', '--peers', '2', '--cpu', 'x'], /'x' is invalid\. a share of a core/],
+    [['recovery', '--fault', 'stop'], /'stop' is invalid\. some of kill, freeze, slow/],
+    [['recovery', '--times', '0'], /'0' is invalid\. a whole number from 1 to/],
+    [['overload', '--crowd', 'x'], /'x' is invalid\. a whole number from 1 to/],
     [['fly'], /unknown command 'fly'/],
   ] as const) {
     it(`answers "${words.join(' ')}" with one line`, async () => {
