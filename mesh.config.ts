@@ -45,7 +45,8 @@ export default defineConfig({
   // Weights and feature maps together. Default: half of the machine's memory.
   // memory: { budgetBytes: 1_000_000_000 },
 
-  // Each part of a model is kept on so many peers, so that losing a board loses no weights.
+  // Each part of a model is kept on so many peers, so that losing a board loses no weights. Models may take so much of the
+  // disk; the one used longest ago makes room for one that is asked for, unless this peer has the only copy.
   // models: { copies: 5, diskBudgetBytes: 8_589_934_592 },
 
   // So many requests run for each peer of the mesh, and so many wait at this one; beyond that a request is refused at once

@@ -23,10 +23,7 @@ import { createHost, startHost } from './mesh/host.ts';
 import { Inspector } from './mesh/inspector.ts';
 import { loadIdentity, lockFolder } from './mesh/identity.ts';
 import { Membership } from './mesh/membership.ts';
-import { ModelLibrary } from './mesh/model-library.ts';
-import { ModelFetcher } from './mesh/model-store/fetcher.ts';
 import { ModelStore } from './mesh/model-store/model-store.ts';
-import { blobProvider } from './mesh/model-store/provider.ts';
 import { Replicator, REPLICATOR_DEFAULTS } from './mesh/model-store/replicator.ts';
 import { PeerActors } from './mesh/peer-actors.ts';
 import { PlanThread } from './mesh/plan-thread.ts';
@@ -45,6 +42,7 @@ import { Journal } from './observability/journal.ts';
 import { createLogger, tee } from './observability/logger.ts';
 import { journalEvents } from './mesh-events.ts';
 import { makePeerCard } from './peer-card.ts';
+import { composeModels, type PeerModels } from './peer-models.ts';
 import { createPeerPort } from './peer-port.ts';
 
 /** A running peer. */
@@ -164,25 +162,27 @@ async function assemble(
 
   const events = new Journal<MeshEvent>(KEPT_EVENTS);
   const announce = (): void => {
-    membership.setLocal({ models: library.held() });
+    membership.setLocal({ models: models.library.held() });
     events.write({ kind: 'models-changed' });
   };
-  const fetcher = new ModelFetcher({
-    store,
-    source: services.blobs,
-    holders: (id) => library.holders(id),
-    onLie: (peer, error) => membership.penalise(peer, 20, error.message),
-  });
-  undo.add(() => fetcher.close());
-  const library: ModelLibrary = new ModelLibrary({
+  const shelf = new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, memoryBudgetBytes / 2));
+  const models: PeerModels = composeModels({
     self: directory.self,
     store,
-    fetcher,
+    source: services.blobs,
+    shelf,
     announcements: () => directory.announcements(),
     diskBudgetBytes: config.models.diskBudgetBytes,
     onChange: announce,
+    onLie: (peer, error) => membership.penalise(peer, 20, error.message),
+    onEvicted: ({ id, manifest: { name: text } }) => {
+      logger.info({ model: id, name: text }, 'a model went from the disk to make room');
+      events.write({ kind: 'model-evicted', text });
+      announce();
+    },
   });
-  services.blobs.provide(blobProvider(store));
+  const { library, fetcher } = models;
+  undo.add(() => fetcher.close());
 
   const planner = new PlanThread();
   undo.add(() => planner.close());
@@ -193,7 +193,7 @@ async function assemble(
     pieces: services.pieces,
     answers: services.answers,
     models: library,
-    shelf: new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, memoryBudgetBytes / 2)),
+    shelf,
     planner,
     clock: SYSTEM_CLOCK,
     logger,
@@ -237,10 +237,11 @@ async function assemble(
       fetcher,
       models: () => library.wanted(),
       members: () => directory.available().map(({ peer }) => peer),
+      hasRoomFor: (bytes) => models.space.fits({ bytes, isAsked: false }),
       isIdle: () => actors.load === 0,
       onFailure: (model, { code, message }) => logger.debug({ model, code }, message),
     },
-    { ...REPLICATOR_DEFAULTS, copies: config.models.copies, budgetBytes: config.models.diskBudgetBytes },
+    { ...REPLICATOR_DEFAULTS, copies: config.models.copies },
   );
   replicator.start();
   undo.add(() => replicator.stop());
@@ -274,6 +275,7 @@ async function assemble(
     membership,
     store,
     library,
+    removeModel: (id) => models.remove(id),
     replicator,
     entry: actors.entry,
     insight: {
@@ -297,7 +299,7 @@ async function assemble(
     ...(grpcPort === 'off' ? {} : { grpcPort }),
     registry,
     temporaryFolder: join(config.data, 'uploads'),
-    limits: API_LIMITS,
+    limits: { ...API_LIMITS, weightBytes: Math.min(API_LIMITS.weightBytes, config.models.diskBudgetBytes) },
     onError: ({ code, message }) => logger.debug({ code }, message),
   });
   undo.add(() => api.close());

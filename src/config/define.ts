@@ -68,7 +68,10 @@ export interface MeshConfig {
   readonly models: {
     /** On how many peers each part of a model is kept. */
     readonly copies: number;
-    /** What models may take of the disk. */
+    /**
+     * What models may take of the disk. Where one that somebody asks for does not fit, the one used longest ago goes first, if
+     * it is not in use and other peers have shown that they hold it. Models that are uploaded are on the disk twice meanwhile.
+     */
     readonly diskBudgetBytes: number;
   };
   readonly requests: {
