@@ -22,8 +22,9 @@ export default defineConfig({
   // membership: { level: 'secret' },
 
   // The HTTP API answers this machine only; '0.0.0.0' opens it to programs of the network that show the token, which
-  // "tilemesh token" prints.
-  // api: { host: '127.0.0.1', port: 8470, grpcPort: 'off' },
+  // "tilemesh token" prints. There it is in the clear unless it has a certificate:
+  // tls: { certificate: '/etc/tilemesh/cert.pem', key: '/etc/tilemesh/key.pem' }, for gRPC as well.
+  // api: { host: '127.0.0.1', port: 8470, tls: 'off', grpcPort: 'off' },
 
   // Where other peers connect. Port 0 takes any free one, which multicast makes known; give a fixed one where you list
   // addresses or where a firewall stands between boards.

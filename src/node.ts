@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { Registry } from 'prom-client';
 import { openKernel } from '../kernels/open.ts';
+import { loadCertificate } from './api-certificate.ts';
 import { API_LIMITS } from './api/limits.ts';
 import type { MeshEvent } from './api/insight.ts';
 import type { PeerPort } from './api/port.ts';
@@ -47,7 +48,7 @@ import { createPeerPort } from './peer-port.ts';
 
 /** A running peer. */
 export interface Peer extends PeerPort {
-  /** `http://127.0.0.1:8470` */
+  /** `http://127.0.0.1:8470`, `https:` with a certificate */
   readonly apiUrl: string;
   /** Where it began a mesh just now: how another board joins. */
   readonly invitation: Invitation | null;
@@ -292,11 +293,13 @@ async function assemble(
     trust,
   });
   const { grpcPort } = config.api;
+  const certificate = await loadCertificate(config, logger, undo);
   const api = await startApi(port, {
     host: config.api.host,
     port: config.api.port,
     token: await loadApiToken(config.data, config.api.token),
     ...(grpcPort === 'off' ? {} : { grpcPort }),
+    ...(certificate === undefined ? {} : { certificate }),
     registry,
     temporaryFolder: join(config.data, 'uploads'),
     limits: { ...API_LIMITS, weightBytes: Math.min(API_LIMITS.weightBytes, config.models.diskBudgetBytes) },

@@ -24,6 +24,8 @@ export interface MeshConfig {
     readonly port: number;
     /** 16 characters or more; empty: one is made and kept in the data folder, see `tilemesh token`. */
     readonly token: string;
+    /** HTTPS, and gRPC over TLS, with the certificate and the key of these PEM files; read again when they change. */
+    readonly tls: { readonly certificate: string; readonly key: string } | 'off';
     /** Port of the Open Inference Protocol over gRPC, at the same host; 0: any free one. */
     readonly grpcPort: number | 'off';
   };
