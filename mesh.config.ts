@@ -22,8 +22,9 @@ export default defineConfig({
   // membership: { level: 'secret' },
 
   // The HTTP API answers this machine only; '0.0.0.0' opens it to programs of the network that show the token, which
-  // "tilemesh token" prints.
-  // api: { host: '127.0.0.1', port: 8470, grpcPort: 'off' },
+  // "tilemesh token" prints. There it is in the clear unless it has a certificate:
+  // tls: { certificate: '/etc/tilemesh/cert.pem', key: '/etc/tilemesh/key.pem' }, for gRPC as well.
+  // api: { host: '127.0.0.1', port: 8470, tls: 'off', grpcPort: 'off' },
 
   // Where other peers connect. Port 0 takes any free one, which multicast makes known; give a fixed one where you list
   // addresses or where a firewall stands between boards.
@@ -45,7 +46,8 @@ export default defineConfig({
   // Weights and feature maps together. Default: half of the machine's memory.
   // memory: { budgetBytes: 1_000_000_000 },
 
-  // Each part of a model is kept on so many peers, so that losing a board loses no weights.
+  // Each part of a model is kept on so many peers, so that losing a board loses no weights. Models may take so much of the
+  // disk; the one used longest ago makes room for one that is asked for, unless this peer has the only copy.
   // models: { copies: 5, diskBudgetBytes: 8_589_934_592 },
 
   // So many requests run for each peer of the mesh, and so many wait at this one; beyond that a request is refused at once

@@ -9,6 +9,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { Registry } from 'prom-client';
 import { openKernel } from '../kernels/open.ts';
 import { connectionLimits } from './api/connections.ts';
+import { loadCertificate } from './api-certificate.ts';
 import { API_LIMITS } from './api/limits.ts';
 import type { MeshEvent } from './api/insight.ts';
 import type { PeerPort } from './api/port.ts';
@@ -24,10 +25,7 @@ import { createHost, startHost } from './mesh/host.ts';
 import { Inspector } from './mesh/inspector.ts';
 import { loadIdentity, lockFolder } from './mesh/identity.ts';
 import { Membership } from './mesh/membership.ts';
-import { ModelLibrary } from './mesh/model-library.ts';
-import { ModelFetcher } from './mesh/model-store/fetcher.ts';
 import { ModelStore } from './mesh/model-store/model-store.ts';
-import { blobProvider } from './mesh/model-store/provider.ts';
 import { Replicator, REPLICATOR_DEFAULTS } from './mesh/model-store/replicator.ts';
 import { PeerActors } from './mesh/peer-actors.ts';
 import { PlanThread } from './mesh/plan-thread.ts';
@@ -47,11 +45,12 @@ import { Journal } from './observability/journal.ts';
 import { createLogger, tee } from './observability/logger.ts';
 import { journalEvents } from './mesh-events.ts';
 import { makePeerCard } from './peer-card.ts';
+import { composeModels, type PeerModels } from './peer-models.ts';
 import { createPeerPort } from './peer-port.ts';
 
 /** A running peer. */
 export interface Peer extends PeerPort {
-  /** `http://127.0.0.1:8470` */
+  /** `http://127.0.0.1:8470`, `https:` with a certificate */
   readonly apiUrl: string;
   /** Where it began a mesh just now: how another board joins. */
   readonly invitation: Invitation | null;
@@ -170,25 +169,27 @@ async function assemble(
 
   const events = new Journal<MeshEvent>(KEPT_EVENTS);
   const announce = (): void => {
-    membership.setLocal({ models: library.held() });
+    membership.setLocal({ models: models.library.held() });
     events.write({ kind: 'models-changed' });
   };
-  const fetcher = new ModelFetcher({
-    store,
-    source: services.blobs,
-    holders: (id) => library.holders(id),
-    onLie: (peer, error) => membership.penalise(peer, 20, error.message),
-  });
-  undo.add(() => fetcher.close());
-  const library: ModelLibrary = new ModelLibrary({
+  const shelf = new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, memoryBudgetBytes / 2));
+  const models: PeerModels = composeModels({
     self: directory.self,
     store,
-    fetcher,
+    source: services.blobs,
+    shelf,
     announcements: () => directory.announcements(),
     diskBudgetBytes: config.models.diskBudgetBytes,
     onChange: announce,
+    onLie: (peer, error) => membership.penalise(peer, 20, error.message),
+    onEvicted: ({ id, manifest: { name: text } }) => {
+      logger.info({ model: id, name: text }, 'a model went from the disk to make room');
+      events.write({ kind: 'model-evicted', text });
+      announce();
+    },
   });
-  services.blobs.provide(blobProvider(store));
+  const { library, fetcher } = models;
+  undo.add(() => fetcher.close());
 
   const planner = new PlanThread();
   undo.add(() => planner.close());
@@ -199,7 +200,7 @@ async function assemble(
     pieces: services.pieces,
     answers: services.answers,
     models: library,
-    shelf: new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, memoryBudgetBytes / 2)),
+    shelf,
     planner,
     clock: SYSTEM_CLOCK,
     logger,
@@ -243,10 +244,11 @@ async function assemble(
       fetcher,
       models: () => library.wanted(),
       members: () => directory.available().map(({ peer }) => peer),
+      hasRoomFor: (bytes) => models.space.fits({ bytes, isAsked: false }),
       isIdle: () => actors.load === 0,
       onFailure: (model, { code, message }) => logger.debug({ model, code }, message),
     },
-    { ...REPLICATOR_DEFAULTS, copies: config.models.copies, budgetBytes: config.models.diskBudgetBytes },
+    { ...REPLICATOR_DEFAULTS, copies: config.models.copies },
   );
   replicator.start();
   undo.add(() => replicator.stop());
@@ -288,6 +290,7 @@ async function assemble(
     membership,
     store,
     library,
+    removeModel: (id) => models.remove(id),
     replicator,
     entry: actors.entry,
     insight: {
@@ -305,14 +308,20 @@ async function assemble(
     trust,
   });
   const { grpcPort } = config.api;
+  const certificate = await loadCertificate(config, logger, undo);
   const api = await startApi(port, {
     host: config.api.host,
     port: config.api.port,
     token: await loadApiToken(config.data, config.api.token),
     ...(grpcPort === 'off' ? {} : { grpcPort }),
+    ...(certificate === undefined ? {} : { certificate }),
     registry,
     temporaryFolder: join(config.data, 'uploads'),
-    limits: { ...API_LIMITS, ...connectionLimits(descriptors.limit) },
+    limits: {
+      ...API_LIMITS,
+      ...connectionLimits(descriptors.limit),
+      weightBytes: Math.min(API_LIMITS.weightBytes, config.models.diskBudgetBytes),
+    },
     onError: ({ code, message }) => logger.debug({ code }, message),
   });
   undo.add(() => api.close());

@@ -13,11 +13,12 @@ import type {
 import type { MembershipPort } from './api/membership-port.ts';
 import type { ProgressListener } from './api/port.ts';
 import { MeshError } from './core/errors.ts';
-import type { RequestId } from './core/ids.ts';
+import type { ModelId, RequestId } from './core/ids.ts';
 import type { Entry } from './mesh/entry.ts';
 import type { Membership } from './mesh/membership.ts';
 import type { ModelLibrary } from './mesh/model-library.ts';
 import type { Replicator } from './mesh/model-store/replicator.ts';
+import type { OnImportProgress, OnSized } from './mesh/model-store/unpack.ts';
 import type { ModelStore, StoredModel } from './mesh/model-store/model-store.ts';
 
 export interface PeerPortParts {
@@ -26,6 +27,8 @@ export interface PeerPortParts {
   readonly trust: MembershipPort;
   readonly store: ModelStore;
   readonly library: ModelLibrary;
+  /** Deletes a model and what was prepared of it. */
+  readonly removeModel: (id: ModelId) => Promise<void>;
   readonly replicator: Replicator;
   readonly entry: Entry;
   readonly insight: PeerPort['insight'];
@@ -41,8 +44,9 @@ const newRequestId = (): RequestId => randomBytes(16).toString('hex') as Request
 export function createPeerPort(parts: PeerPortParts): PeerPort {
   const { self, membership, store, library, replicator, entry } = parts;
 
-  const modelView = ({ id, manifest, bytesHeld }: StoredModel): ModelView => {
+  const modelView = ({ id, manifest, bytesHeld, usedAtMs }: StoredModel): ModelView => {
     const { inputs, outputs } = store.graph(id);
+    const evictedAtMs = library.evictedAtMs(id);
     return {
       id,
       name: manifest.name,
@@ -53,6 +57,8 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
       outputs,
       bytesHeld,
       bytesTotal: manifest.blob.byteLength,
+      usedAtMs,
+      ...(evictedAtMs === undefined ? {} : { evictedAtMs }),
       bytesMissing: replicator.missingBytes(id),
       holders: [...(bytesHeld > 0 ? [self.id] : []), ...library.holders(id)],
     };
@@ -83,9 +89,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
 
     async models(): Promise<readonly ModelView[]> {
       // What other members announce becomes known here by its manifest, which is small.
-      const signal = AbortSignal.timeout(5_000);
-      const unknown = library.known().filter((id) => !store.has(id));
-      await Promise.allSettled(unknown.map((id) => library.graph(id, signal)));
+      await library.learnAnnounced(AbortSignal.timeout(5_000));
       return store.list().map(modelView);
     },
 
@@ -101,10 +105,9 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
       onProgress: ProgressListener,
       signal: AbortSignal,
     ): Promise<ModelView> {
-      const model = await store.importOnnx(file, options, {
-        signal,
-        onProgress: (completed, total) => onProgress('importing', completed, total),
-      });
+      const show: OnImportProgress = (completed, total) => onProgress('importing', completed, total);
+      const take = (onSized: OnSized) => store.importOnnx(file, options, { signal, onProgress: show, onSized });
+      const model = await library.takeIn(options.name, take, signal);
       parts.onModelsChanged();
       return modelView(model);
     },
@@ -125,7 +128,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
       const { id, manifest, bytesHeld } = store.get(store.resolve(model));
       const otherHolders = library.holders(id).length;
       library.forget(id);
-      await store.remove(id);
+      await parts.removeModel(id);
       parts.onModelsChanged();
       return { id, name: manifest.name, bytesFreed: bytesHeld, otherHolders };
     },

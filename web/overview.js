@@ -23,6 +23,7 @@ const EVENTS = {
   'member-lost': (name, text) => `the connection to ${name} was lost${text}`,
   'member-down': (name, text) => `${name} is gone${text}`,
   'models-changed': () => 'the models changed',
+  'model-evicted': (_, text) => `a model went from the disk to make room${text}`,
   'request-arrived': (_, text) => `a request came in${text}`,
   'request-answered': (_, text) => `a request was answered${text}`,
   'request-failed': (_, text) => `a request failed${text}`,

@@ -12,6 +12,7 @@ export interface MeshEvent {
     | 'member-lost'
     | 'member-down'
     | 'models-changed'
+    | 'model-evicted'
     | 'request-arrived'
     | 'request-answered'
     | 'request-failed';

@@ -13,6 +13,8 @@ export interface ApiLimits extends RateLimits, ConnectionLimits {
   readonly modelBytes: number;
   /** Largest weights taken in beside an ONNX file. */
   readonly weightBytes: number;
+  /** Models on their way in at the same time, over all clients. */
+  readonly uploads: number;
   /** An upload that brings nothing for so long is given up. */
   readonly uploadIdleMs: number;
   /** Longest time one request may take to arrive. */
@@ -27,6 +29,7 @@ export const API_LIMITS: ApiLimits = Object.freeze({
   bodyBytesInFlight: 128 * 1024 * 1024,
   modelBytes: 2 * 1024 * 1024 * 1024,
   weightBytes: 32 * 1024 * 1024 * 1024,
+  uploads: 2,
   uploadIdleMs: 30_000,
   requestMs: 15 * 60_000,
   closeMs: 2_000,

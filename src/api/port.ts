@@ -49,6 +49,10 @@ export interface ModelView {
   /** Bytes of weights on this peer's disk. */
   readonly bytesHeld: number;
   readonly bytesTotal: number;
+  /** When it was last asked for at this peer, or came here; Unix time. */
+  readonly usedAtMs: number;
+  /** When its weights went from this peer to make room for others, Unix time; absent when it was asked for since. */
+  readonly evictedAtMs?: number;
   /** Bytes that this peer is to keep for the mesh and has not got yet. */
   readonly bytesMissing: number;
   readonly holders: readonly PeerId[];

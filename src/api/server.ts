@@ -1,12 +1,14 @@
 /** The HTTP server of a peer: the routes over one `PeerPort`, from listening to closing. */
+import type { Server as HttpsServer } from 'node:https';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import { MeshError } from '../core/errors.ts';
 import { acceptBodies } from './body.ts';
+import type { ServerCertificate } from './certificate.ts';
 import { boundConnections } from './connections.ts';
 import { sendError, toApiError } from './error-reply.ts';
 import { startGrpc, type GrpcServer } from './grpc/server.ts';
-import { guardOrigin, guardRate, guardToken } from './guard.ts';
+import { guardOrigin, guardRate, guardToken, isLoopback } from './guard.ts';
 import type { ApiLimits } from './limits.ts';
 import { registerMetrics } from './metrics.ts';
 import { Repository } from './open-inference/repository.ts';
@@ -54,6 +56,8 @@ export interface ApiOptions {
   readonly token: string;
   /** Port of the gRPC form of the Open Inference Protocol, at the same host; 0: any free one. Absent: none. */
   readonly grpcPort?: number;
+  /** HTTPS, and gRPC over TLS, in place of both in the clear. */
+  readonly certificate?: ServerCertificate;
   /** Where the metrics of this peer are kept; those of the API are added. */
   readonly registry: Registry;
   /** Folder for uploads, made when needed, on the disk the models are kept on. */
@@ -64,7 +68,7 @@ export interface ApiOptions {
 }
 
 export interface Api {
-  /** `http://127.0.0.1:8470` */
+  /** `http://127.0.0.1:8470`, `https:` with a certificate */
   readonly url: string;
   readonly host: string;
   readonly port: number;
@@ -75,8 +79,14 @@ export interface Api {
   close(): Promise<void>;
 }
 
-/** @throws MeshError PORT_IN_USE, INVALID_CONFIG when the address is not one of this machine. */
+/** @throws MeshError PORT_IN_USE, INVALID_CONFIG when the address is not one of this machine, or nothing protects it. */
 export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api> {
+  if (!isLoopback(options.host) && options.token === '') {
+    throw new MeshError(
+      'INVALID_CONFIG',
+      `the API of ${options.host} can be reached from other machines, and there is no token: set api.token (TILEMESH_API_TOKEN), or keep the API to this machine with --api 127.0.0.1:${options.port}`,
+    );
+  }
   const closing = new AbortController();
   const context = contextOf(peer, options, closing.signal);
   const app = buildApi(context, options);
@@ -95,7 +105,7 @@ export async function startApi(peer: PeerPort, options: ApiOptions): Promise<Api
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   return {
-    url: `http://${host}:${port}`,
+    url: `${options.certificate === undefined ? 'http' : 'https'}://${host}:${port}`,
     host: options.host,
     port,
     get active() {
@@ -144,13 +154,44 @@ function contextOf(peer: PeerPort, options: ApiOptions, closing: AbortSignal): R
 }
 
 async function startGrpcIfWanted(context: RouteContext, options: ApiOptions): Promise<GrpcServer | undefined> {
-  const { host, grpcPort, token } = options;
-  return grpcPort === undefined ? undefined : startGrpc(context.inference, { ...context, host, token, port: grpcPort });
+  const { host, grpcPort: port, token, certificate } = options;
+  if (port === undefined) return undefined;
+  return startGrpc(context.inference, { ...context, host, token, port, ...defined('certificate', certificate) });
+}
+
+interface Settings {
+  readonly logger: false;
+  readonly forceCloseConnections: 'idle';
+  readonly requestTimeout: number;
+  readonly routerOptions: { readonly maxParamLength: number };
+}
+
+/** A handshake that takes longer is given up. */
+const HANDSHAKE_MS = 10_000;
+/** Open at a time, over all clients; further ones are closed at once. */
+const MAX_CONNECTIONS = 1_024;
+
+/** Routes and hooks are the same whichever of Node's servers is under them. */
+function listening(certificate: ServerCertificate | undefined, settings: Settings): FastifyInstance {
+  const { server, app } = certificate === undefined ? inTheClear(settings) : byTls(certificate, settings);
+  server.maxConnections = MAX_CONNECTIONS;
+  return app;
+}
+
+function inTheClear(settings: Settings) {
+  const app = fastify(settings);
+  return { server: app.server, app };
+}
+
+function byTls(certificate: ServerCertificate, settings: Settings) {
+  const app = fastify<HttpsServer>({ ...settings, https: { ...certificate.pair, handshakeTimeout: HANDSHAKE_MS } });
+  certificate.onChange((pair) => app.server.setSecureContext(pair));
+  return { server: app.server, app: app as unknown as FastifyInstance };
 }
 
 /** The server without a socket. */
 function buildApi(context: RouteContext, options: ApiOptions): FastifyInstance {
-  const app = fastify({
+  const app = listening(options.certificate, {
     logger: false,
     forceCloseConnections: 'idle',
     requestTimeout: options.limits.requestMs,

@@ -12,8 +12,30 @@ export class UnreachableError extends Error {
   override readonly name = 'UnreachableError';
 
   constructor(url: string, cause: unknown) {
-    super(`no peer answers at ${url}: start one with "npx tilemesh up" or name another with --api`, { cause });
+    super(whyUnreachable(url, cause), { cause });
   }
+}
+
+/** What Node says of certificates that are not to be trusted, or not those of this name. */
+const DISTRUST = /CERT|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/;
+
+/** The error at the bottom of the others. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  return 'code' in error ? String(error.code) : codeOf(error.cause);
+}
+
+function whyUnreachable(url: string, cause: unknown): string {
+  const code = codeOf(cause);
+  if (code === 'CERT_HAS_EXPIRED') return `the certificate of ${url} is out of date: renew it there`;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return `the certificate of ${url} is for other names: name the peer with --api as it does`;
+  }
+  if (DISTRUST.test(code)) {
+    return `the certificate of ${url} is not trusted (${code}): name its authority with --ca FILE`;
+  }
+  if (code.startsWith('ERR_SSL_')) return `what answers at ${url} does not speak TLS (${code}): try http://`;
+  return `no peer answers at ${url}: start one with "npx tilemesh up" or name another with --api`;
 }
 
 /** All is said; the exit code says how it stands. */

@@ -1,5 +1,5 @@
 /** The command line: all commands. What one needs is loaded when it runs, so that the others start fast. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { StartPeer } from './commands/up.ts';
 import {
   addDoctor,
@@ -23,6 +23,17 @@ export function createProgram(terminal: Terminal, version: string, startPeer: St
   const program = new Command('tilemesh')
     .description('A peer-to-peer mesh that runs convolutional networks on a heap of small boards, with no head node.')
     .version(version)
+    .addOption(
+      new Option('--ca <file>', 'certificate (PEM) of the authority to trust, where peers are asked by https').env(
+        'TILEMESH_CA',
+      ),
+    )
+    .hook('preAction', async (command) => {
+      const { ca } = command.opts<{ readonly ca?: string }>();
+      if (ca === undefined || ca === '') return;
+      const { trustAuthority } = await import('./authority.ts');
+      await trustAuthority(ca);
+    })
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
     .showHelpAfterError('(--help shows how)')

@@ -32,7 +32,7 @@ export function defaultsFor(machine: Machine): MeshConfig {
     mesh: 'default',
     data: defaultDataFolder(machine, name),
     membership: Object.freeze({ level: 'secret', secret: '', begin: false }),
-    api: Object.freeze({ host: '127.0.0.1', port: 8470, token: '', grpcPort: 'off' }),
+    api: Object.freeze({ host: '127.0.0.1', port: 8470, token: '', tls: 'off', grpcPort: 'off' }),
     listen: Object.freeze({ port: 0, addresses: Object.freeze([]) }),
     dataPlane: Object.freeze({ carrier: 'auto', port: 0 }),
     discovery: Object.freeze({ mdns: true, bootstrap: Object.freeze([]) }),

@@ -24,6 +24,8 @@ export interface MeshConfig {
     readonly port: number;
     /** 16 characters or more; empty: one is made and kept in the data folder, see `tilemesh token`. */
     readonly token: string;
+    /** HTTPS, and gRPC over TLS, with the certificate and the key of these PEM files; read again when they change. */
+    readonly tls: { readonly certificate: string; readonly key: string } | 'off';
     /** Port of the Open Inference Protocol over gRPC, at the same host; 0: any free one. */
     readonly grpcPort: number | 'off';
   };
@@ -68,7 +70,10 @@ export interface MeshConfig {
   readonly models: {
     /** On how many peers each part of a model is kept. */
     readonly copies: number;
-    /** What models may take of the disk. */
+    /**
+     * What models may take of the disk. Where one that somebody asks for does not fit, the one used longest ago goes first, if
+     * it is not in use and other peers have shown that they hold it. Models that are uploaded are on the disk twice meanwhile.
+     */
     readonly diskBudgetBytes: number;
   };
   readonly requests: {

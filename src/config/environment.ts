@@ -11,6 +11,11 @@ function hostAndPort(text: string): { host: string; port: number } {
 }
 
 const list = (text: string): string[] => text.split(/[\s,]+/).filter((part) => part !== '');
+/** What is no pair of paths stays text, for the validation to name. */
+function certificateAndKey(text: string): { readonly certificate: string; readonly key: string } | string {
+  const [certificate, key, ...rest] = text.split(',').map((part) => part.trim());
+  return certificate === undefined || key === undefined || rest.length > 0 ? text : { certificate, key };
+}
 /** What is no number stays text, for the validation to name. */
 const number = (text: string): number => (text.trim() === '' ? NaN : Number(text));
 const FLAGS: Readonly<Record<string, boolean>> = { '1': true, true: true, '0': false, false: false };
@@ -24,6 +29,7 @@ export const VARIABLES: Readonly<Record<string, (text: string) => unknown>> = Ob
   TILEMESH_MESH_SECRET: (secret: string) => ({ membership: { secret } }),
   TILEMESH_API: (text: string) => ({ api: hostAndPort(text) }),
   TILEMESH_API_TOKEN: (token: string) => ({ api: { token } }),
+  TILEMESH_API_TLS: (text: string) => ({ api: { tls: certificateAndKey(text) } }),
   TILEMESH_GRPC_PORT: (text: string) => ({ api: { grpcPort: text === 'off' ? text : number(text) } }),
   TILEMESH_LISTEN: (text: string) => ({ listen: { port: number(text) } }),
   TILEMESH_DATA_PLANE: (carrier: string) => ({ dataPlane: { carrier } }),

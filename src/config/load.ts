@@ -89,11 +89,14 @@ export function mergeLayers(defaults: MeshConfig, layers: readonly Layer[]): Res
 
 const freeze = (value: unknown): unknown => (Array.isArray(value) ? Object.freeze([...(value as unknown[])]) : value);
 
-/** Resolves the data folder: next to nothing else of this machine's, and absolute. */
-function withDataFolder(config: ResolvedConfig, machine: Machine, cwd: string): ResolvedConfig {
+/** Resolves paths: the data folder next to nothing else of this machine's, and all absolute. */
+function withPaths(config: ResolvedConfig, machine: Machine, cwd: string): ResolvedConfig {
   const isDefault = config.origins.data === 'default';
   const data = isDefault ? defaultDataFolder(machine, config.name) : resolve(cwd, config.data);
-  return Object.freeze({ ...config, data });
+  const { tls } = config.api;
+  if (tls === 'off') return Object.freeze({ ...config, data });
+  const absolute = { certificate: resolve(cwd, tls.certificate), key: resolve(cwd, tls.key) };
+  return Object.freeze({ ...config, data, api: Object.freeze({ ...config.api, tls: absolute }) });
 }
 
 /**
@@ -114,5 +117,5 @@ export async function loadConfig(
     ...readEnvironment(env).map(({ name, value }) => ({ origin: name, value })),
     { origin: 'command line', value: overrides },
   ];
-  return withDataFolder(mergeLayers(defaultsFor(machine), layers), machine, cwd);
+  return withPaths(mergeLayers(defaultsFor(machine), layers), machine, cwd);
 }

@@ -29,6 +29,14 @@ const portOrOff = v.custom<number | 'off'>(
   (input) => input === 'off' || v.is(port, input),
   'must be "off" or a port from 0 to 65535',
 );
+const TLS = 'must be "off" or name two files: { certificate, key }';
+const tlsOrOff = v.union(
+  [
+    v.literal('off'),
+    v.strictObject({ certificate: v.pipe(v.string(), v.minLength(1)), key: v.pipe(v.string(), v.minLength(1)) }),
+  ],
+  TLS,
+);
 const text = (rule: string) => v.pipe(v.string(rule), v.minLength(1, rule));
 
 const ENTRIES = {
@@ -49,6 +57,7 @@ const ENTRIES = {
       host: v.optional(text('must be a host name or an address')),
       port: v.optional(port),
       token: v.optional(secret),
+      tls: v.optional(tlsOrOff),
       grpcPort: v.optional(portOrOff),
     }),
   ),

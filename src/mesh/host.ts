@@ -48,6 +48,8 @@ export type Host<Services extends ServiceMap = ServiceMap> = Libp2p<BaseServices
 const PATIENCE_MS = 60_000;
 /** Every pair of 64 peers may hold two connections while both dial. */
 const MAX_CONNECTIONS = 160;
+/** Of one peer: one is used, a second comes about while both dial, and broken ones linger for a moment. */
+const MAX_CONNECTIONS_OF_PEER = 4;
 /** Idle streams are kept: the longest a timer can be set to, some 24 days. */
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -111,6 +113,10 @@ export async function createHost<Services extends ServiceMap>(options: HostOptio
       denyOutboundEncryptedConnection: isBanned,
     },
     services: { ...options.services, ...services } as ServiceFactoryMap<BaseServices & Services>,
+  });
+  host.addEventListener('connection:open', ({ detail: connection }) => {
+    if (host.getConnections(connection.remotePeer).length <= MAX_CONNECTIONS_OF_PEER) return;
+    connection.abort(new MeshError('RATE_LIMITED', 'a peer may hold so many connections and no more'));
   });
   trust.onChange(() => {
     host.services.discovery.refresh();

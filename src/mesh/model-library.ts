@@ -2,13 +2,17 @@
  * The models that a peer can run, wherever they are: in its own store, announced by other members, or shipped with the
  * program. What is missing here is fetched when it is needed.
  */
+import { chunkRange } from '../../models/chunks.ts';
 import { isZooName, ZOO } from '../../models/zoo/index.ts';
 import { MeshError } from '../core/errors.ts';
 import type { Graph } from '../core/graph/graph.ts';
 import { isModelId, type ModelId, type PeerId } from '../core/ids.ts';
 import type { HeldModel } from '../core/membership/heartbeat.ts';
-import type { ModelFetcher } from './model-store/fetcher.ts';
+import { neverAborted } from './model-store/cancellation.ts';
+import type { ModelFetcher, OnFetchProgress, Room } from './model-store/fetcher.ts';
+import type { ModelSpace, Reservation } from './model-store/model-space.ts';
 import type { ModelStore, StoredModel } from './model-store/model-store.ts';
+import type { OnSized } from './model-store/unpack.ts';
 import type { ByteRange, ModelAccess } from './ports.ts';
 import { RecentMap } from './recent-map.ts';
 import type { WeightFile } from '../../kernels/kernel.ts';
@@ -24,12 +28,13 @@ export interface LibraryParts {
   readonly fetcher: ModelFetcher;
   /** What the other members announce now. */
   readonly announcements: () => readonly Announcement[];
-  /** What all models may take of the disk together. */
-  readonly diskBudgetBytes: number;
+  readonly space: Pick<ModelSpace, 'reserve'>;
   /** Told when the set of models here has changed. */
   readonly onChange: () => void;
 }
 
+/** How many models that went for others are remembered. */
+const EVICTED_MODELS = 256;
 /** How many models' holders are remembered beside what heartbeats say. */
 const NOTED_MODELS = 256;
 const MAX_FORGOTTEN = 1024;
@@ -40,6 +45,7 @@ export class ModelLibrary implements ModelAccess {
   readonly #parts: LibraryParts;
   readonly #noted = new RecentMap<ModelId, ReadonlySet<PeerId>>(NOTED_MODELS);
   readonly #forgotten = new Set<ModelId>();
+  readonly #evictedAtMs = new RecentMap<ModelId, number>(EVICTED_MODELS);
   readonly #zooImports = new Map<string, Promise<StoredModel>>();
 
   constructor(parts: LibraryParts) {
@@ -67,10 +73,21 @@ export class ModelLibrary implements ModelAccess {
     return this.known().filter((id) => !this.#forgotten.has(id));
   }
 
-  /** The model is to be removed here: it is not fetched again until somebody asks for it. */
+  /** The model goes from here: it is not fetched again until somebody asks for it. */
   forget(id: ModelId): void {
     this.#forgotten.add(id);
     if (this.#forgotten.size > MAX_FORGOTTEN) this.#forgotten.delete(this.#forgotten.values().next().value!);
+  }
+
+  /** The model went from here for others: as `forget`. */
+  noteEviction(id: ModelId): void {
+    this.forget(id);
+    this.#evictedAtMs.set(id, Date.now());
+  }
+
+  /** When the model last went from here for others, Unix time, unless it was asked for since. */
+  evictedAtMs(id: ModelId): number | undefined {
+    return this.#evictedAtMs.get(id);
   }
 
   noteHolder(id: ModelId, peer: PeerId): void {
@@ -115,23 +132,49 @@ export class ModelLibrary implements ModelAccess {
 
   /** Somebody asks for it: this peer keeps its share of it again. */
   #remember(model: StoredModel): StoredModel {
-    this.#forgotten.delete(model.id);
+    this.#noteUse(model.id);
     return model;
   }
 
-  /** What others make this peer fetch is bounded, too. @throws MeshError STORAGE_FAILED */
-  #checkDisk(id: ModelId, ranges: readonly ByteRange[]): void {
-    const { store, diskBudgetBytes } = this.#parts;
-    if (!store.has(id)) return;
-    const { manifest, bytesHeld } = store.get(id);
-    const asked = ranges.reduce((sum, { length }) => sum + length, 0);
-    const growth = Math.min(asked, manifest.blob.byteLength - bytesHeld);
-    const held = store.list().reduce((sum, model) => sum + model.bytesHeld, 0);
-    if (growth <= 0 || held + growth <= diskBudgetBytes) return;
-    throw new MeshError(
-      'STORAGE_FAILED',
-      `the weights of ${manifest.name} do not fit the ${diskBudgetBytes} bytes that models may take: raise models.diskBudgetBytes`,
-    );
+  #noteUse(id: ModelId): void {
+    this.#forgotten.delete(id);
+    this.#evictedAtMs.delete(id);
+    if (this.#parts.store.has(id)) this.#parts.store.noteUse(id);
+  }
+
+  /** Keeps room for weights to come; undefined where all are here. @throws MeshError STORAGE_FAILED, CANCELLED. */
+  async #reserve(
+    { id, manifest }: StoredModel,
+    ranges: readonly ByteRange[],
+    signal: AbortSignal,
+  ): Promise<Reservation | undefined> {
+    const { store, space } = this.#parts;
+    const { byteLength } = manifest.blob;
+    const missing = await store.missing(id, ranges, signal);
+    const bytes = missing.reduce((sum, index) => sum + chunkRange(byteLength, index).length, 0);
+    if (bytes === 0) return undefined;
+    return space.reserve({ bytes, name: `the weights of ${manifest.name}`, id, isAsked: true }, signal);
+  }
+
+  /**
+   * Takes in a model, the room for it made before anything is written.
+   * @param take is the store's import. @throws MeshError as that, STORAGE_FAILED where there is no room.
+   */
+  async takeIn(
+    name: string,
+    take: (onSized: OnSized) => Promise<StoredModel>,
+    signal: AbortSignal,
+  ): Promise<StoredModel> {
+    let reservation: Reservation | undefined;
+    const onSized: OnSized = async (graphBytes, weightBytes) => {
+      const arrival = { bytes: graphBytes + weightBytes, graphBytes, name, isAsked: true };
+      reservation = await this.#parts.space.reserve(arrival, signal);
+    };
+    try {
+      return await take(onSized);
+    } finally {
+      reservation?.release();
+    }
   }
 
   /** The id that most members mean by a name. */
@@ -148,9 +191,10 @@ export class ModelLibrary implements ModelAccess {
   async #fromZoo(name: string, signal: AbortSignal, onProgress: OnProgress): Promise<StoredModel> {
     let importing = this.#zooImports.get(name);
     if (importing === undefined) {
-      importing = this.#parts.store.importZoo(name, {
-        onProgress: (completed, total) => onProgress(`making the weights of ${name}`, completed, total),
-      });
+      const show: OnFetchProgress = (completed, total) => onProgress(`making the weights of ${name}`, completed, total);
+      const take = (onSized: OnSized) => this.#parts.store.importZoo(name, { onProgress: show, onSized });
+      // Others may be waiting for the same when this one has gone.
+      importing = this.takeIn(name, take, neverAborted);
       this.#zooImports.set(name, importing);
       importing
         .then(
@@ -165,12 +209,19 @@ export class ModelLibrary implements ModelAccess {
   }
 
   async graph(id: ModelId, signal: AbortSignal): Promise<Graph> {
-    const { store, fetcher } = this.#parts;
-    if (!store.has(id)) {
-      await fetcher.ensureModel(id, signal);
-      this.#parts.onChange();
-    }
-    return store.graph(id);
+    await this.#learn(id, 'made', signal);
+    return this.#parts.store.graph(id);
+  }
+
+  /** Takes in what others announce, as far as there is room; failures show when a model is asked for. */
+  async learnAnnounced(signal: AbortSignal): Promise<void> {
+    await Promise.allSettled(this.known().map((id) => this.#learn(id, 'free', signal)));
+  }
+
+  async #learn(id: ModelId, room: Room, signal: AbortSignal): Promise<void> {
+    if (this.#parts.store.has(id)) return;
+    await this.#parts.fetcher.ensureModel(id, signal, room);
+    this.#parts.onChange();
   }
 
   async weights(
@@ -180,10 +231,18 @@ export class ModelLibrary implements ModelAccess {
     onProgress: (completedBytes: number, totalBytes: number) => void,
   ): Promise<WeightFile | null> {
     const { store, fetcher } = this.#parts;
-    this.#forgotten.delete(id);
+    this.#noteUse(id);
     if (ranges.length === 0) return null;
-    this.#checkDisk(id, ranges);
-    await fetcher.ensureRanges(id, ranges, signal, onProgress);
+    const reservation = await this.#reserve(await fetcher.ensureModel(id, signal), ranges, signal);
+    const show: OnFetchProgress = (completed, total) => {
+      reservation?.arrived(completed);
+      onProgress(completed, total);
+    };
+    try {
+      await fetcher.ensureRanges(id, ranges, signal, show);
+    } finally {
+      reservation?.release();
+    }
     return store.weightFile(id);
   }
 }

@@ -17,6 +17,8 @@ interface Shelved {
 /** What a session costs beside its weights, roughly. */
 const SESSION_BYTES = 1 << 20;
 
+const isOf = (scope: string, key: string): boolean => key.startsWith(`${scope}/`);
+
 /** Transformed weights count as what they have grown to. */
 export function programBytes({ nodes, weights }: Program): number {
   const filters = new Set(nodes.filter(isWinogradConv).map(({ inputs }) => inputs[1]));
@@ -71,6 +73,18 @@ export class ProgramShelf {
     }
     this.#tidy();
     return giveBack;
+  }
+
+  /** Whether somebody has taken a program of that scope and not given it back. */
+  isInUse(scope: string): boolean {
+    return [...this.#shelf].some(([key, { users }]) => users > 0 && isOf(scope, key));
+  }
+
+  /** Releases the programs of a scope, but for those in use: their weights are about to go. */
+  async drop(scope: string): Promise<void> {
+    const dropped = [...this.#shelf].flatMap(([key, { users }]) => (users === 0 && isOf(scope, key) ? [key] : []));
+    for (const key of dropped) this.#shelf.delete(key);
+    await Promise.all(dropped.map((key) => this.#kernel.release(key)));
   }
 
   #claim(program: Program): Shelved {

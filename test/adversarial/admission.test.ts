@@ -277,6 +277,26 @@ describe('admission to a mesh', function () {
     await assert.rejects(join(token), isNobody);
   });
 
+  it('lets one member hold four connections and no more, and others the rest', async () => {
+    const founder = await identities.founder();
+    const one = await board(founder);
+    const many = await board(await identities.member(founder));
+    const other = await board(await identities.member(founder));
+    let seen = 0;
+    for (let index = 0; index < 8; index++) {
+      const options = { force: true, signal: AbortSignal.timeout(10_000) };
+      // Those that are refused may end while they are being made.
+      await many.host.dial(multiaddr(addressOf(one)), options).catch(() => undefined);
+      seen = Math.max(seen, one.host.getConnections(many.host.peerId).length);
+    }
+    assert.ok(seen >= 4, `only ${seen} came about`);
+    const count = (): number => one.host.getConnections(many.host.peerId).length;
+    await until('the connections beyond four are closed', () => count() <= 4);
+    assert.ok(count() >= 1);
+    await dial(other, addressOf(one));
+    assert.ok(areConnected(one, other));
+  });
+
   it('ends a connection that says nothing, and gives an address few of them at a time', async () => {
     const limits = { maxPerAddress: 2, maxLocal: 2, patienceMs: 500 };
     const first = await board(await identities.founder(), [], limits);

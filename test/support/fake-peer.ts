@@ -148,6 +148,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
     outputs: model.inputs.map((input) => ({ ...input, name: 'y' })),
     bytesHeld: 500,
     bytesTotal: 1000,
+    usedAtMs: 0,
     bytesMissing: 0,
     holders: [SELF, OTHER],
   });

@@ -1,6 +1,7 @@
 /** The service as grpc-js wants it, from the generated description of `protocols/inference/inference.proto`. */
 import { fromBinary, toBinary, type DescMethod, type Message } from '@bufbuild/protobuf';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { assertLight } from './weight.ts';
 import { GRPCInferenceService } from '../../../protocols/inference/inference_pb.js';
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -10,7 +11,10 @@ const methodDefinition = ({ name, input, output, methodKind }: DescMethod): Meth
   requestStream: methodKind === 'client_streaming' || methodKind === 'bidi_streaming',
   responseStream: methodKind === 'server_streaming' || methodKind === 'bidi_streaming',
   requestSerialize: (message) => asBuffer(toBinary(input, message)),
-  requestDeserialize: (bytes) => fromBinary(input, bytes),
+  requestDeserialize: (bytes) => {
+    assertLight(input, bytes);
+    return fromBinary(input, bytes);
+  },
   responseSerialize: (message) => asBuffer(toBinary(output, message)),
   responseDeserialize: (bytes) => fromBinary(output, bytes),
 });

@@ -3,7 +3,6 @@ import { create, type DescMessage, type MessageInitShape, type MessageShape } fr
 import {
   Metadata,
   Server,
-  ServerCredentials,
   type handleUnaryCall,
   type ServerUnaryCall,
   type UntypedServiceImplementation,
@@ -11,6 +10,7 @@ import {
 import { MeshError } from '../../core/errors.ts';
 import * as wire from '../../../protocols/inference/inference_pb.js';
 import { toApiError } from '../error-reply.ts';
+import type { ServerCertificate } from '../certificate.ts';
 import type { ApiLimits } from '../limits.ts';
 import { modelConfig } from '../open-inference/model-config.ts';
 import type { InferenceService } from '../open-inference/service.ts';
@@ -18,6 +18,7 @@ import { runHeaders } from '../run-headers.ts';
 import { continueTrace, REQUEST_ID_HEADER } from '../trace-context.ts';
 import { TensorBudget } from './budget.ts';
 import { callOf } from './call.ts';
+import { credentialsOf } from './credentials.ts';
 import { isLoopback } from '../guard.ts';
 import { SERVICE } from './definition.ts';
 import { tokenInterceptor } from './guard.ts';
@@ -31,6 +32,8 @@ export interface GrpcOptions {
   readonly port: number;
   /** Asked for where other machines can call. */
   readonly token: string;
+  /** TLS in place of calls in the clear. */
+  readonly certificate?: ServerCertificate;
   readonly limits: ApiLimits;
   /** Aborts when the API closes. */
   readonly closing: AbortSignal;
@@ -63,7 +66,7 @@ export async function startGrpc(service: InferenceService, options: GrpcOptions)
   server.addService(SERVICE, implementation(service, budget, options));
   const address = `${host.includes(':') ? `[${host}]` : host}:${options.port}`;
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(address, credentialsOf(options.certificate), (error, bound) => {
       if (error === null) resolve(bound);
       else reject(bindError(address, error));
     });

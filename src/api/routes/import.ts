@@ -25,12 +25,24 @@ interface ImportRoute {
 // eslint-disable-next-line @typescript-eslint/require-await -- the framework's plugins are asynchronous
 export async function importRoutes(app: FastifyInstance, context: RouteContext): Promise<void> {
   const { peer, limits, closing, onError } = context;
+  const underWay = new Set<object>();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/octet-stream', (_request, body, done) => done(null, body));
 
   app.post<ImportRoute>(
     '/tilemesh/v1/models',
-    { bodyLimit: limits.modelBytes + limits.weightBytes },
+    {
+      bodyLimit: limits.modelBytes + limits.weightBytes,
+      onRequest: (request, reply, done) => {
+        if (underWay.size >= limits.uploads) {
+          done(new MeshError('OVERLOADED', `${limits.uploads} models are on their way in already: try again later`));
+          return;
+        }
+        underWay.add(request);
+        reply.raw.once('close', () => underWay.delete(request));
+        done();
+      },
+    },
     async (request, reply) => {
       const signal = requestSignal(reply, closing);
       const { name = '', task, description, graphBytes } = request.query;

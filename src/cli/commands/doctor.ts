@@ -7,6 +7,7 @@ import type { HeardCard } from '../../core/card.ts';
 import { readMachine } from '../../observability/machine.ts';
 import { getJson, parseApiUrls } from '../client.ts';
 import type { Finding, FindingLevel } from '../doctor/finding.ts';
+import { judgeCertificates, probeCertificates } from '../doctor/certificate.ts';
 import { judgeMachine } from '../doctor/machine.ts';
 import { judgeMesh } from '../doctor/mesh.ts';
 import { judgeMulticast, probeMulticast } from '../doctor/multicast.ts';
@@ -55,9 +56,10 @@ export async function diagnose(urls: readonly URL[], terminal: Terminal): Promis
     const mesh = await askMesh(urls, terminal.interrupted);
     const isThere = !(mesh instanceof UnreachableError);
     progress.update('trying the network', 0, 0);
-    const [multicast, ports, machine] = await Promise.all([
+    const [multicast, ports, certificates, machine] = await Promise.all([
       probeMulticast(),
       probePorts(isThere ? mesh.cards : []),
+      probeCertificates(urls),
       readMachine(process.cwd()),
     ]);
     const others = isThere ? mesh.members.length - 1 : null;
@@ -65,6 +67,7 @@ export async function diagnose(urls: readonly URL[], terminal: Terminal): Promis
       ...(isThere ? [] : [noPeer(mesh)]),
       ...judgeMulticast(multicast, others),
       ...judgePorts(ports),
+      ...judgeCertificates(certificates, Date.now()),
       ...(isThere ? judgeMesh(mesh) : judgeMachine('this machine', machine)),
       ...(others === 0 ? [alone] : []),
     ];

@@ -18,6 +18,7 @@ const STYLES: Readonly<Record<MeshEvent['kind'], Style>> = {
   'member-lost': 'red',
   'member-down': 'yellow',
   'models-changed': 'dim',
+  'model-evicted': 'yellow',
   'request-arrived': 'dim',
   'request-answered': 'green',
   'request-failed': 'red',

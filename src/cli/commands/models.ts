@@ -26,6 +26,13 @@ export async function modelsCommand(terminal: Terminal, options: ModelsOptions):
   terminal.out(renderModels(options.plain ? plainly(terminal) : terminal, models));
 }
 
+/** `evicted`: it was here and went to make room for another. */
+function heldHere({ bytesHeld, bytesTotal, evictedAtMs }: ModelView): string {
+  if (bytesTotal === 0) return '-';
+  if (bytesHeld === 0 && evictedAtMs !== undefined) return 'evicted';
+  return `${((100 * bytesHeld) / bytesTotal).toFixed(0)} %`;
+}
+
 function renderModels(terminal: Terminal, models: readonly ModelView[]): string {
   const columns = [
     { title: 'NAME' },
@@ -41,7 +48,7 @@ function renderModels(terminal: Terminal, models: readonly ModelView[]): string 
     clean(model.task),
     clean(model.weights),
     formatBytes(model.bytesTotal),
-    model.bytesTotal === 0 ? '-' : `${((100 * model.bytesHeld) / model.bytesTotal).toFixed(0)} %`,
+    heldHere(model),
     String(model.holders.length),
     clean(model.description),
   ]);

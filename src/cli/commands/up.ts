@@ -10,6 +10,8 @@ export interface UpOptions {
   readonly name?: string;
   /** `HOST:PORT` */
   readonly api?: string;
+  readonly tlsCertificate?: string;
+  readonly tlsKey?: string;
   readonly data?: string;
   readonly mesh?: string;
   readonly listen?: number;
@@ -28,7 +30,11 @@ export interface ConfigOverrides {
   readonly name?: string;
   readonly mesh?: string;
   readonly data?: string;
-  readonly api?: { readonly host: string; readonly port: number };
+  readonly api?: {
+    readonly host?: string;
+    readonly port?: number;
+    readonly tls?: { readonly certificate: string; readonly key: string };
+  };
   readonly membership?: { readonly level?: string; readonly begin?: boolean };
   readonly listen?: { readonly port: number };
   readonly discovery?: { readonly bootstrap: readonly string[] };
@@ -38,7 +44,7 @@ export interface ConfigOverrides {
 /** A peer that runs. */
 export interface RunningPeer {
   readonly self: PeerPort['self'];
-  /** `http://127.0.0.1:8470` */
+  /** `http://127.0.0.1:8470`, `https:` with a certificate */
   readonly apiUrl: string;
   /** Where it began a mesh just now: how another board joins. */
   readonly invitation: InvitationText | null;
@@ -104,14 +110,17 @@ async function stopWithin(peer: RunningPeer, deadlineMs: number): Promise<void> 
   }
 }
 
-/** @throws UsageError for an --api that is not HOST:PORT. */
+/** @throws UsageError for an --api that is not HOST:PORT, and for one file of TLS without the other. */
 export function toOverrides(options: UpOptions): ConfigOverrides {
   const { name, mesh, data, api, listen, bootstrap, logLevel, membership } = options;
+  const tls = tlsFiles(options);
   return {
     ...(name === undefined ? {} : { name }),
     ...(mesh === undefined ? {} : { mesh }),
     ...(data === undefined ? {} : { data }),
-    ...(api === undefined ? {} : { api: parseAddress(api) }),
+    ...(api === undefined && tls === undefined
+      ? {}
+      : { api: { ...(api === undefined ? {} : parseAddress(api)), ...(tls === undefined ? {} : { tls }) } }),
     ...(membership === undefined && options.new === undefined
       ? {}
       : {
@@ -124,6 +133,12 @@ export function toOverrides(options: UpOptions): ConfigOverrides {
     ...(bootstrap === undefined ? {} : { discovery: { bootstrap } }),
     ...(logLevel === undefined ? {} : { log: { level: logLevel } }),
   };
+}
+
+function tlsFiles({ tlsCertificate: certificate, tlsKey: key }: UpOptions) {
+  if (certificate !== undefined && key !== undefined) return { certificate, key };
+  if (certificate === undefined && key === undefined) return undefined;
+  throw new UsageError('--tls-certificate and --tls-key go together: name both files');
 }
 
 /** `HOST:PORT`, `[::1]:PORT`, or a port of the loopback address. */

@@ -19,6 +19,8 @@ export function addUp(program: Command, terminal: Terminal, startPeer: StartPeer
     .description('start a peer on this machine and keep it running')
     .option('--name <name>', 'what the peer calls itself (default: the name of the machine)')
     .option('--api <address>', 'HOST:PORT of the HTTP API (default: 127.0.0.1:8470)')
+    .option('--tls-certificate <file>', 'serve the API by TLS, with this certificate (PEM)')
+    .option('--tls-key <file>', 'its private key (PEM)')
     .option('--data <folder>', 'where identity and models are kept')
     .option('--mesh <name>', 'peers of the same mesh find each other (default: "default")')
     .option('--listen <port>', 'TCP port for other peers (default: any)', parsePort)

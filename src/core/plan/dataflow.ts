@@ -5,7 +5,7 @@
 import { MeshError } from '../errors.ts';
 import { intersect, isEmpty, regionShape, wholeRegion, type Region } from '../geometry/region.ts';
 import { isConstant, type BoundGraph } from '../graph/bind.ts';
-import { compileTile } from '../program/compile.ts';
+import { compileTile, programScope } from '../program/compile.ts';
 import { demandOf } from '../program/demand.ts';
 import type { Tile } from '../program/program.ts';
 import { byteLength } from '../tensor/tensor.ts';
@@ -122,7 +122,7 @@ export function deriveDataflow(bound: BoundGraph, plan: Plan): Dataflow {
         needs,
         // Nobody compiles the tiles of others.
         get tile() {
-          tile ??= compileTile(bound, { first, last }, wanted, plan.modelId.slice(0, 16));
+          tile ??= compileTile(bound, { first, last }, wanted, programScope(plan.modelId));
           return tile;
         },
       };

@@ -5,6 +5,7 @@
  */
 import { extract } from '../geometry/copy.ts';
 import { describe, isWhole, regionShape, wholeRegion, type Region } from '../geometry/region.ts';
+import type { ModelId } from '../ids.ts';
 import type { BoundGraph } from '../graph/bind.ts';
 import type { Attribute, Node } from '../graph/graph.ts';
 import { ints, type LocalInput } from '../ops/rule.ts';
@@ -160,6 +161,9 @@ function structure(
 /** The runtime wants to know how many sizes, scales or axes there are before it knows them. */
 const isListOfNumbers = (bound: BoundGraph, name: string): boolean =>
   bound.shapes.get(name)?.length === 1 && bound.types.get(name) === 'int64';
+
+/** Programs of a model have keys that begin with this and a slash. */
+export const programScope = (model: ModelId): string => model.slice(0, 16);
 
 /**
  * Compiles the tile of a block that computes the wanted regions.

@@ -4,6 +4,7 @@ import type { ByteRange } from '../../../models/chunks.ts';
 import { MeshError, toMeshError } from '../../core/errors.ts';
 import type { ModelId, PeerId } from '../../core/ids.ts';
 import { assertNotAborted, neverAborted, orAborted } from './cancellation.ts';
+import type { Arrival, Reservation } from './model-space.ts';
 import { Download, type DownloadLimits, type OnFetchProgress } from './download.ts';
 import type { ModelSource } from './model-source.ts';
 import type { ModelStore, StoredModel } from './model-store.ts';
@@ -19,7 +20,12 @@ export interface FetcherPorts {
   readonly holders: (id: ModelId) => readonly PeerId[];
   /** Told of a peer that gave something which is not the model; it will not be asked again. */
   readonly onLie?: (peer: PeerId, error: MeshError) => void;
+  /** Keeps room for a model whose manifest has come, until it is released; refuses with STORAGE_FAILED. */
+  readonly reserve?: (arrival: Arrival, signal: AbortSignal) => Promise<Reservation>;
 }
+
+/** `free`: nobody has asked for the model, so it takes free room only; `made`: others may go for it. */
+export type Room = 'free' | 'made';
 
 export const FETCHER_LIMITS: DownloadLimits = Object.freeze({
   /** Enough to fill a Gigabit link from boards that serve others as well. */
@@ -34,7 +40,7 @@ const MAX_LIARS = 1_024;
 export class ModelFetcher {
   readonly #ports: FetcherPorts;
   readonly #limits: DownloadLimits;
-  readonly #models = new SharedWork<ModelId, StoredModel>();
+  readonly #models = new SharedWork<`${Room}/${ModelId}`, StoredModel>();
   readonly #downloads = new Map<ModelId, Download>();
   readonly #liars = new Set<PeerId>();
   readonly #closing = new AbortController();
@@ -45,14 +51,14 @@ export class ModelFetcher {
   }
 
   /**
-   * What the model is, from the store or else from a peer. Concurrent calls share the work.
+   * What the model is, from the store or else from a peer. Concurrent calls for the same room share the work.
    * @throws MeshError MODEL_NOT_FOUND when no peer claims to have it, UNAVAILABLE when none gave it, STORAGE_FAILED,
    *   CANCELLED.
    */
-  async ensureModel(id: ModelId, signal: AbortSignal = neverAborted): Promise<StoredModel> {
+  async ensureModel(id: ModelId, signal: AbortSignal = neverAborted, room: Room = 'made'): Promise<StoredModel> {
     if (this.#ports.store.has(id)) return this.#ports.store.get(id);
     const either = AbortSignal.any([signal, this.#closing.signal]);
-    return this.#models.run(id, (shared) => this.#learn(id, shared), either);
+    return this.#models.run(`${room}/${id}`, (shared) => this.#learn(id, room, shared), either);
   }
 
   /**
@@ -95,7 +101,7 @@ export class ModelFetcher {
     return download;
   }
 
-  async #learn(id: ModelId, signal: AbortSignal): Promise<StoredModel> {
+  async #learn(id: ModelId, room: Room, signal: AbortSignal): Promise<StoredModel> {
     const holders = this.#holders(id);
     if (holders.length === 0) {
       throw new MeshError('MODEL_NOT_FOUND', `no peer has the model ${id}: import it on any of them`);
@@ -104,7 +110,7 @@ export class ModelFetcher {
     for (const peer of holders) {
       assertNotAborted(signal);
       try {
-        return await this.#learnFrom(peer, id, signal);
+        return await this.#learnFrom(peer, id, room, signal);
       } catch (thrown) {
         const error = toMeshError(thrown);
         if (error.code === 'STORAGE_FAILED') throw error;
@@ -114,14 +120,21 @@ export class ModelFetcher {
     throw new MeshError('UNAVAILABLE', `no peer gave the model ${id} (${reasons.join('; ')}): try again`);
   }
 
-  async #learnFrom(peer: PeerId, id: ModelId, signal: AbortSignal): Promise<StoredModel> {
+  async #learnFrom(peer: PeerId, id: ModelId, room: Room, signal: AbortSignal): Promise<StoredModel> {
     const { source, store } = this.#ports;
     const manifest = await this.#ask((inTime) => source.manifest(peer, id, inTime), signal);
     if (modelIdOf(manifest) !== id) throw this.#shun(peer, lie(peer, 'its manifest has another id'));
-    const { graph } = decodeManifest(manifest);
-    const bytes = await this.#ask((inTime) => source.graph(peer, id, inTime), signal);
-    if (sha256(bytes) !== graph.digest) throw this.#shun(peer, lie(peer, 'its graph has another digest'));
-    return store.addManifest(manifest, bytes);
+    const { graph, name } = decodeManifest(manifest);
+    const bytes = manifest.byteLength + graph.byteLength;
+    const arrival = { bytes, graphBytes: graph.byteLength, name, id, isAsked: room === 'made' };
+    const reservation = await this.#ports.reserve?.(arrival, signal);
+    try {
+      const graphBytes = await this.#ask((inTime) => source.graph(peer, id, inTime), signal);
+      if (sha256(graphBytes) !== graph.digest) throw this.#shun(peer, lie(peer, 'its graph has another digest'));
+      return await store.addManifest(manifest, graphBytes);
+    } finally {
+      reservation?.release();
+    }
   }
 
   async #ask(question: (signal: AbortSignal) => Promise<Uint8Array | null>, signal: AbortSignal): Promise<Uint8Array> {

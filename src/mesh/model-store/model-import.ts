@@ -14,11 +14,13 @@ import { MeshError } from '../../core/errors.ts';
 import type { ModelId } from '../../core/ids.ts';
 import { assertNotAborted, neverAborted } from './cancellation.ts';
 import { assertTaskFits, sealModelFolder } from './model-folder.ts';
-import { unpack, type OnImportProgress } from './unpack.ts';
+import { unpack, type OnImportProgress, type OnSized } from './unpack.ts';
 
 export interface ImportOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: OnImportProgress;
+  /** Awaited before anything of the model is written; what it throws ends the import. */
+  readonly onSized?: OnSized;
 }
 
 export interface ImportDescription {
@@ -75,10 +77,10 @@ export async function zooSource(name: string): Promise<ImportSource> {
 export async function draftModel(
   folder: string,
   { model, facts }: ImportSource,
-  { signal = neverAborted, onProgress = () => undefined }: ImportOptions,
+  { signal = neverAborted, onProgress = () => undefined, onSized = () => Promise.resolve() }: ImportOptions,
 ): Promise<ModelId> {
   assertTaskFits(facts.task, model.graph);
-  const { graph, blob } = await unpack(folder, model, signal, onProgress);
+  const { graph, blob } = await unpack(folder, model, signal, { onProgress, onSized });
   const manifest = encodeManifest({ schema: MANIFEST_SCHEMA, ...facts, graph, blob });
   await sealModelFolder(folder, manifest);
   assertNotAborted(signal);

@@ -2,7 +2,7 @@
  * The models of this peer, by content: what is known of each, and those of its weights that are here. Everything is
  * written beside its place and renamed into it, so that a crash leaves a model or none.
  */
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { chunksOf, type ByteRange } from '../../../models/chunks.ts';
 import { decodeManifest, modelIdOf, sha256, type ModelManifest } from '../../../models/manifest.ts';
@@ -10,7 +10,14 @@ import { MeshError, toMeshError } from '../../core/errors.ts';
 import type { Graph } from '../../core/graph/graph.ts';
 import { isModelId, type ModelId } from '../../core/ids.ts';
 import { neverAborted } from './cancellation.ts';
-import { copyMissing, decodeModelGraph, openModelFolder, writeModelFolder, type ModelFolder } from './model-folder.ts';
+import {
+  copyMissing,
+  decodeModelGraph,
+  MANIFEST_FILE,
+  openModelFolder,
+  writeModelFolder,
+  type ModelFolder,
+} from './model-folder.ts';
 import {
   draftModel,
   onnxSource,
@@ -28,15 +35,27 @@ export interface StoredModel {
   readonly manifest: ModelManifest;
   /** Bytes of its weights that are on this peer, of `manifest.blob.byteLength`. */
   readonly bytesHeld: number;
+  /** When somebody last asked for it here, or it came here; Unix time. */
+  readonly usedAtMs: number;
 }
 
 const DRAFT_PREFIX = '.draft-';
+/** How exactly the last use of a model is known after a restart. */
+const USE_RESOLUTION_MS = 60_000;
+
+/** Unix times. */
+interface LastUse {
+  readonly atMs: number;
+  /** As the file system knows it. */
+  readonly savedMs: number;
+}
 
 export class ModelStore {
   readonly #folder: string;
   readonly #onDamaged: (error: MeshError) => void;
   readonly #models = new Map<ModelId, ModelFolder>();
   readonly #graphs = new Map<ModelId, Graph>();
+  readonly #uses = new Map<ModelId, LastUse>();
   #lastChange: Promise<unknown> = Promise.resolve();
 
   private constructor(folder: string, onDamaged: (error: MeshError) => void) {
@@ -60,7 +79,9 @@ export class ModelStore {
       if (name.startsWith(DRAFT_PREFIX)) await rm(join(folder, name), { recursive: true, force: true });
       if (!isModelId(name)) continue;
       try {
-        store.#add(await openModelFolder(join(folder, name), name));
+        const path = join(folder, name);
+        const { mtimeMs } = await stat(join(path, MANIFEST_FILE));
+        store.#add(await openModelFolder(path, name), mtimeMs);
       } catch (error) {
         onDamaged(toMeshError(error, 'STORAGE_FAILED'));
       }
@@ -79,7 +100,7 @@ export class ModelStore {
   /** Sorted by name. */
   list(): readonly StoredModel[] {
     return [...this.#models.values()]
-      .map(view)
+      .map((model) => this.#view(model))
       .sort((a, b) => compare(a.manifest.name, b.manifest.name) || compare(a.id, b.id));
   }
 
@@ -89,7 +110,34 @@ export class ModelStore {
 
   /** @throws MeshError MODEL_NOT_FOUND. */
   get(id: ModelId): StoredModel {
-    return view(this.#model(id));
+    return this.#view(this.#model(id));
+  }
+
+  /** What is on disk of all models: weights, graphs and manifests. */
+  get storedBytes(): number {
+    return [...this.#models.values()].reduce(
+      (sum, { chunks, graphBytes, manifestBytes }) =>
+        sum + chunks.heldBytes() + graphBytes.byteLength + manifestBytes.byteLength,
+      0,
+    );
+  }
+
+  /** What graphs take of that; they are in memory as well. */
+  get graphsBytes(): number {
+    return [...this.#models.values()].reduce((sum, { graphBytes }) => sum + graphBytes.byteLength, 0);
+  }
+
+  /** Somebody asks for the model now. @throws MeshError MODEL_NOT_FOUND. */
+  noteUse(id: ModelId): void {
+    const { path } = this.#model(id);
+    const atMs = Date.now();
+    const savedMs = this.#uses.get(id)?.savedMs ?? 0;
+    const isToBeSaved = atMs - savedMs >= USE_RESOLUTION_MS;
+    this.#uses.set(id, { atMs, savedMs: isToBeSaved ? atMs : savedMs });
+    if (!isToBeSaved) return;
+    const seconds = atMs / 1000;
+    // Only the order in which models leave a full disk depends on it.
+    utimes(join(path, MANIFEST_FILE), seconds, seconds).catch(() => undefined);
   }
 
   /** The id of the model called so. @throws MeshError MODEL_NOT_FOUND, CONFLICT when several are called so. */
@@ -201,6 +249,7 @@ export class ModelStore {
       const { chunks, path } = this.#model(id);
       this.#models.delete(id);
       this.#graphs.delete(id);
+      this.#uses.delete(id);
       await chunks.close().catch(() => undefined);
       await rm(path, { recursive: true, force: true });
     });
@@ -254,9 +303,14 @@ export class ModelStore {
     return result;
   }
 
-  #add(model: ModelFolder): void {
+  #add(model: ModelFolder, usedMs = Date.now()): void {
     model.chunks.onDamaged = this.#onDamaged;
     this.#models.set(model.id, model);
+    this.#uses.set(model.id, { atMs: usedMs, savedMs: usedMs });
+  }
+
+  #view({ id, manifest, chunks }: ModelFolder): StoredModel {
+    return { id, manifest, bytesHeld: chunks.heldBytes(), usedAtMs: this.#uses.get(id)?.atMs ?? 0 };
   }
 
   #model(id: ModelId): ModelFolder {
@@ -265,7 +319,5 @@ export class ModelStore {
     throw new MeshError('MODEL_NOT_FOUND', `no model "${id}" is on this peer: import it, or see "tilemesh models"`);
   }
 }
-
-const view = ({ id, manifest, chunks }: ModelFolder): StoredModel => ({ id, manifest, bytesHeld: chunks.heldBytes() });
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -22,8 +22,6 @@ export interface ReplicatorOptions {
   /** Chunks fetched between two looks at whether the peer is still idle. */
   readonly batchChunks: number;
   readonly bytesPerSecond: number;
-  /** No more is fetched once the store holds this much. */
-  readonly budgetBytes: number;
 }
 
 export const REPLICATOR_DEFAULTS: ReplicatorOptions = Object.freeze({
@@ -34,8 +32,6 @@ export const REPLICATOR_DEFAULTS: ReplicatorOptions = Object.freeze({
   batchChunks: 4,
   /** Half of a Gigabit link. */
   bytesPerSecond: 60_000_000,
-  /** 16 GiB. */
-  budgetBytes: 16 * 1_073_741_824,
 });
 
 export interface ReplicatorPorts {
@@ -46,6 +42,8 @@ export interface ReplicatorPorts {
   readonly models: () => readonly ModelId[];
   /** Peers that are alive, this one included. */
   readonly members: () => readonly PeerId[];
+  /** Whether so many bytes more have room here. */
+  readonly hasRoomFor: (bytes: number) => boolean;
   /** Whether the machine has nothing better to do. */
   readonly isIdle: () => boolean;
   /** Told of models that could not be replicated; they are tried again in the next round. */
@@ -131,17 +129,16 @@ export class Replicator {
   }
 
   async #replicateModel(id: ModelId, signal: AbortSignal): Promise<void> {
-    const { store, fetcher } = this.#ports;
+    const { fetcher } = this.#ports;
     const { batchChunks, bytesPerSecond } = this.#options;
     await this.#untilIdle(signal);
-    const { blob } = (await fetcher.ensureModel(id, signal)).manifest;
+    const { blob } = (await fetcher.ensureModel(id, signal, 'free')).manifest;
     await this.#check(id, blob.byteLength, signal);
     for (let missing = this.#missing(id); missing.length > 0; missing = this.#missing(id)) {
       await this.#untilIdle(signal);
       const ranges = missing.slice(0, batchChunks).map((index) => chunkRange(blob.byteLength, index));
       const bytes = ranges.reduce((sum, { length }) => sum + length, 0);
-      const heldBytes = store.list().reduce((sum, { bytesHeld }) => sum + bytesHeld, 0);
-      if (heldBytes + bytes > this.#options.budgetBytes) return;
+      if (!this.#ports.hasRoomFor(bytes)) return;
       await fetcher.ensureRanges(id, ranges, signal);
       await this.#sleep((1_000 * bytes) / bytesPerSecond, signal);
     }

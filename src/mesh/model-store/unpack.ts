@@ -16,6 +16,8 @@ import { onDisk, writeSynced } from './storage.ts';
 export const GRAPH_FILE = 'graph.onnx';
 
 export type OnImportProgress = (completedBytes: number, totalBytes: number) => void;
+/** Told how large the two files will be. */
+export type OnSized = (graphBytes: number, weightBytes: number) => Promise<void>;
 
 /**
  * Writes `graph.onnx` and `weights.bin`. The event loop runs between any two pieces of weights.
@@ -25,13 +27,14 @@ export async function unpack(
   folder: string,
   source: ModelPackage,
   signal: AbortSignal,
-  onProgress: OnImportProgress,
+  { onProgress, onSized }: { readonly onProgress: OnImportProgress; readonly onSized: OnSized },
 ): Promise<Pick<ModelManifest, 'graph' | 'blob'>> {
   const graphBytes = encodeGraph(source.graph, WEIGHTS_FILE);
   // The offsets that count are those every peer will find in the file.
   const { graph, weightBlobBytes } = decodeModel(graphBytes);
   assertLimit('graph', graphBytes.byteLength, MANIFEST_LIMITS.graphBytes);
   assertLimit('weights', weightBlobBytes, MANIFEST_LIMITS.blobBytes);
+  await onSized(graphBytes.byteLength, weightBlobBytes);
 
   const path = join(folder, WEIGHTS_FILE);
   const file = await onDisk(`create ${path}`, () => open(path, 'w'));

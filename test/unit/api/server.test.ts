@@ -365,6 +365,22 @@ describe('HTTP API', () => {
       assert.deepEqual(await readdir(join(tmpdir(), `tilemesh-test-${process.pid}`)), []);
     });
 
+    it('takes so many at a time and no more', async () => {
+      const { url } = await start({}, { ...API_LIMITS, uploads: 1 });
+      const upload = httpRequest(`${url}/tilemesh/v1/models?name=mine`, { method: 'POST', headers: octets });
+      const ended = new Promise((resolve) => upload.once('response', resolve).once('error', resolve));
+      upload.write('half of it');
+      let status = 0;
+      // Until the first has arrived, the second is the first.
+      while (status !== 503) {
+        ({ status } = await post(`${url}/tilemesh/v1/models?name=other`, new Uint8Array(10), octets));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      upload.end();
+      await ended;
+      assert.equal((await post(`${url}/tilemesh/v1/models?name=other`, new Uint8Array(10), octets)).status, 200);
+    });
+
     it('wants a plain name and a task that exists', async () => {
       const { url } = await start();
       for (const query of ['', '?name=../x', '?name=a&task=none']) {

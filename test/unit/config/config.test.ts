@@ -77,6 +77,7 @@ describe('config', () => {
       TILEMESH_MESH_SECRET: 'a secret of ours',
       TILEMESH_API: '[::1]:9',
       TILEMESH_API_TOKEN: 'a token of theirs',
+      TILEMESH_API_TLS: '/c.pem,/k.pem',
       TILEMESH_GRPC_PORT: '8471',
       TILEMESH_LISTEN: '4001',
       TILEMESH_DATA_PLANE: 'streams',
@@ -98,7 +99,13 @@ describe('config', () => {
       mesh: 'm',
       data: '/d',
       membership: { level: 'pinned', secret: 'a secret of ours', begin: false },
-      api: { host: '::1', port: 9, token: 'a token of theirs', grpcPort: 8471 },
+      api: {
+        host: '::1',
+        port: 9,
+        token: 'a token of theirs',
+        tls: { certificate: '/c.pem', key: '/k.pem' },
+        grpcPort: 8471,
+      },
       listen: { port: 4001, addresses: [] },
       dataPlane: { carrier: 'streams', port: 0 },
       discovery: { mdns: false, bootstrap: ['a:1', '/ip4/10.0.0.7/tcp/2'] },
@@ -107,7 +114,7 @@ describe('config', () => {
       verify: { share: 0.25 },
       log: { level: 'debug' },
     });
-    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 20);
+    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 21);
   });
 
   for (const [config, words] of [
@@ -124,6 +131,7 @@ describe('config', () => {
     [{ discovery: { bootstrap: ['nowhere'] } }, /discovery\.bootstrap\.0 must be HOST:PORT or a multiaddress/],
     [{ membership: { level: 'closed' } }, /membership\.level must be one of open, secret, pinned, not "closed"/],
     [{ api: { token: 'short' } }, /^here: api\.token must have at least 16 characters$/],
+    [{ api: { tls: { certificate: 'c.pem' } } }, /api\.tls must be "off" or name two files: \{ certificate, key \}/],
     [{ name: '', mesh: '' }, /name must be.*; mesh must be/],
     ['text', /the configuration must be an object/],
   ] as const) {
@@ -165,7 +173,7 @@ describe('config', () => {
     assert.deepEqual(new Set(settings), new Set(SETTINGS.map((path) => path.split('.')[0])));
     for (const shown of [
       "mesh: 'default'",
-      "api: { host: '127.0.0.1', port: 8470, grpcPort: 'off' }",
+      "api: { host: '127.0.0.1', port: 8470, tls: 'off', grpcPort: 'off' }",
       'listen: { port: 0, addresses: [] }',
       "kernel: { name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0, arithmetic: 'exact' }",
       'models: { copies: 5, diskBudgetBytes: 8_589_934_592 }',

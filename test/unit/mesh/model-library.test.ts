@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { asPeerId } from '../../../src/core/ids.ts';
 import { ModelLibrary } from '../../../src/mesh/model-library.ts';
 import { ModelFetcher } from '../../../src/mesh/model-store/fetcher.ts';
+import { ModelSpace } from '../../../src/mesh/model-store/model-space.ts';
 import { announce, cleanUp, importSmall, openStore } from './model-store/small-model.ts';
 import { Neighbours } from './model-store/sources.ts';
 
@@ -20,7 +21,15 @@ describe('mesh/model-library', () => {
     const fetcher = new ModelFetcher({ store, source: neighbours, holders: () => neighbours.holders() });
     const parts = { self: asPeerId('self'), store, fetcher, announcements: () => [], onChange: () => undefined };
     const { byteLength } = model.manifest.blob;
-    const made = new ModelLibrary({ ...parts, diskBudgetBytes });
+    const space = new ModelSpace({
+      store,
+      budgetBytes: diskBudgetBytes,
+      isInUse: () => false,
+      isHeldElsewhere: () => Promise.resolve(true),
+      remove: (id) => store.remove(id),
+      onEvicted: () => undefined,
+    });
+    const made = new ModelLibrary({ ...parts, space });
     const fetchAll = () => made.weights(model.id, [{ offset: 0, length: byteLength }], signal, () => undefined);
     return { store, model, byteLength, neighbours, fetchAll };
   }

@@ -61,6 +61,19 @@ describe('mesh/program-shelf', () => {
     assert.deepEqual(asked, [['a'], ['a'], ['a']]);
   });
 
+  it('drops what was prepared of a model that goes, but for what is in use', async () => {
+    const shelf = new ProgramShelf(kernel, 1e9);
+    const giveBack = await shelf.take([program('one/a')], weightsFor, signal);
+    (await shelf.take([program('one/b'), program('two/a')], weightsFor, signal))();
+    assert.deepEqual([shelf.isInUse('one'), shelf.isInUse('two')], [true, false]);
+    await shelf.drop('one');
+    assert.deepEqual(released, ['one/b']);
+    giveBack();
+    assert.equal(shelf.isInUse('one'), false);
+    await shelf.drop('one');
+    assert.deepEqual(released, ['one/b', 'one/a']);
+  });
+
   it('keeps what is in use, though there is no room for it', async () => {
     const shelf = new ProgramShelf(kernel, 0);
     const giveBack = await shelf.take([program('a')], weightsFor, signal);
