@@ -12,7 +12,8 @@ import { verifyInputs } from '../../src/cli/verify-inputs.ts';
 import { regionShape, wholeRegion } from '../../src/core/geometry/region.ts';
 import { bindGraph, isConstant, type Arithmetic, type BoundGraph } from '../../src/core/graph/bind.ts';
 import type { Graph } from '../../src/core/graph/graph.ts';
-import { isWinogradConv, WEIGHT_GROWTH } from '../../src/core/ops/winograd-conv.ts';
+import { whereItPromises } from '../../src/core/graph/minimal-filtering.ts';
+import { isWinogradConv, LEAST_GAIN, WEIGHT_GROWTH } from '../../src/core/ops/winograd-conv.ts';
 import { compileTile } from '../../src/core/program/compile.ts';
 import type { Program, Tile } from '../../src/core/program/program.ts';
 import { ModelStore } from '../../src/mesh/model-store/model-store.ts';
@@ -145,7 +146,8 @@ async function measureLayer(kernel: Kernel, layer: Layer, runs: number, signal: 
   const graph = graphOf(layer);
   const input = inputOf(layer);
   const inputs = new Map([['x', input]]);
-  const bind = (arithmetic: Arithmetic, least?: number): BoundGraph => bindGraph(graph, inputs, arithmetic, least);
+  const bind = (arithmetic: Arithmetic, least?: number): BoundGraph =>
+    bindGraph(graph, inputs, arithmetic, whereItPromises(least ?? LEAST_GAIN));
   const tiles = { exact: wholeTile(bind('exact'), 'exact'), fast: wholeTile(bind('fast', 0), 'fast') };
   const compared = await compareTiles(kernel, tiles, null, inputs, runs, signal);
   const isChosen = bind('fast').steps.some(({ node }) => isWinogradConv(node));

@@ -1,6 +1,7 @@
 /** Conv and ConvTranspose over any number of spatial axes. Source: ONNX operators Conv-11, ConvTranspose-11. */
 import { intAttribute, intsAttribute, stringAttribute } from '../../src/core/graph/graph.ts';
 import { blank, indicesOf, offsetOf, required, unsupported, value, type Operator } from './operator.ts';
+import { batchNormalization } from './normalization.ts';
 import { isInside, tapPosition, windowOf } from './window.ts';
 
 export const conv: Operator = (call) => {
@@ -32,6 +33,13 @@ export const conv: Operator = (call) => {
     }
   }
   return [value(x.type, shape, y)];
+};
+
+/** tilemesh's own WinogradConv: a convolution that may have the factors of a normalisation as further inputs. */
+export const normalizedConvolution: Operator = (call) => {
+  const [convolved] = conv(call);
+  const factors = call.inputs.slice(3);
+  return factors.length === 0 ? [convolved!] : batchNormalization({ ...call, inputs: [convolved, ...factors] });
 };
 
 /** Every input element adds its multiple of the kernel to the output; the padding is what is cut off again. */

@@ -1,6 +1,6 @@
 /** Every operator the reference kernel knows, by name; ONNX's own and those of ONNX Runtime share the table. */
 import { cast, constant } from './constants.ts';
-import { conv, convTranspose } from './convolution.ts';
+import { conv, convTranspose, normalizedConvolution } from './convolution.ts';
 import { ELEMENTWISE } from './elementwise.ts';
 import { gather } from './gathering.ts';
 import { batchNormalization, lrn, softmax } from './normalization.ts';
@@ -40,5 +40,5 @@ export const OPERATORS: Readonly<Record<string, Operator>> = {
   Transpose: transpose,
   Unsqueeze: unsqueeze,
   Upsample: upsample,
-  WinogradConv: conv,
+  WinogradConv: normalizedConvolution,
 };

@@ -12,6 +12,7 @@
  * 8 or 16 channels, most of them empty here.
  */
 import { fromFloat32 } from '../../src/core/tensor/tensor.ts';
+import type { Node } from '../../src/core/graph/graph.ts';
 import type { Emitter } from './emitter.ts';
 import { ints, int } from '../../src/core/ops/rule.ts';
 import { alongBoth, BIAS_FREQUENCY, TRANSFORM } from './transform.ts';
@@ -33,7 +34,8 @@ export interface FilteredConvolution {
   readonly pads: readonly [number, number, number, number];
   /** Whether the result may be no multiple of tiles. */
   readonly isRagged: boolean;
-  readonly hasRelu: boolean;
+  /** What its results go through, each by itself. */
+  readonly activation: Pick<Node, 'op' | 'attributes'> | undefined;
   /** Whether the largest of each 2x2 outputs is wanted instead of all. */
   readonly isPooled: boolean;
 }
@@ -105,13 +107,16 @@ function emitProducts(emitter: Emitter, map: string, { name, weights, bias }: Fi
   return emitter.one(`${name}::products`, 'Concat', products, { axis: int(1) });
 }
 
-function emitOutputs(emitter: Emitter, products: string, { name, hasRelu, isPooled }: FilteredConvolution): string {
+function emitOutputs(emitter: Emitter, products: string, { name, activation, isPooled }: FilteredConvolution): string {
   const rows = alongBoth(TRANSFORM.output);
   const ordered = isPooled ? poolOrder().map((row) => rows[row]!) : rows;
   const matrix = fromFloat32([TILE ** 2, FREQUENCY_PAIRS, 1, 1, 1], flat(ordered));
   const weight = emitter.constant(isPooled ? 'winograd::pooled' : 'winograd::outputs', matrix);
   const outputs = emitter.one(`${name}::outputs`, 'Conv', [products, weight], { kernel_shape: ints(1, 1, 1) });
-  const active = hasRelu ? emitter.one(`${name}::relu`, 'Relu', [outputs]) : outputs;
+  const active =
+    activation === undefined
+      ? outputs
+      : emitter.one(`${name}::active`, activation.op, [outputs], activation.attributes);
   if (!isPooled) return active;
   const windows = emitter.several(`${name}::windows`, 'Split', [active, emitter.list(4, 4, 4, 4)], { axis: int(1) }, 4);
   return emitter.one(`${name}::largest`, 'Max', windows);

@@ -2,8 +2,9 @@
 import { encodeInitializers } from '../../models/onnx/encode.ts';
 import type { SessionDefinition } from '../lanes/session-definition.ts';
 import { readSlices } from '../weight-slice.ts';
-import { frequencyNames, type TransformedWeight } from './rewrite.ts';
-import { transformWeights } from './weights.ts';
+import { biasName, frequencyNames, type Normalization, type TransformedWeight, type WeightSource } from './rewrite.ts';
+import { joinNormalization, transformWeights } from './weights.ts';
+import type { Tensor } from '../../src/core/tensor/tensor.ts';
 
 /**
  * The model with all its initializers. One weight is read and transformed at a time.
@@ -25,8 +26,27 @@ export function withTransformedWeights({
   return joined;
 }
 
-function encodeTransformed({ name, source }: TransformedWeight, weightPath: string | null): Uint8Array<ArrayBuffer> {
-  const weights = 'bytes' in source ? source : readSlices(weightPath!, [source])[0]!;
+function encodeTransformed(
+  { name, source, normalization }: TransformedWeight,
+  weightPath: string | null,
+): Uint8Array<ArrayBuffer> {
+  const read = (from: WeightSource): Tensor => ('bytes' in from ? from : readSlices(weightPath!, [from])[0]!);
+  const given = { weights: read(source), bias: undefined };
+  const { weights, bias } =
+    normalization === undefined ? given : joinNormalization(given.weights, readAll(read, normalization));
   const names = frequencyNames(name);
-  return encodeInitializers(new Map(transformWeights(weights).map((matrix, index) => [names[index]!, matrix])));
+  const tensors = transformWeights(weights).map((matrix, index) => [names[index]!, matrix] as const);
+  return encodeInitializers(new Map([...tensors, ...(bias === undefined ? [] : [[biasName(name), bias] as const])]));
 }
+
+const readAll = (
+  read: (source: WeightSource) => Tensor,
+  { bias, scale, offset, mean, variance, epsilon }: Normalization<WeightSource>,
+): Normalization<Tensor> => ({
+  bias: bias && read(bias),
+  scale: read(scale),
+  offset: read(offset),
+  mean: read(mean),
+  variance: read(variance),
+  epsilon,
+});

@@ -4,7 +4,7 @@
  * the map is turned back.
  */
 import { MeshError } from '../../src/core/errors.ts';
-import { intAttribute, intsAttribute, stringAttribute, type Node } from '../../src/core/graph/graph.ts';
+import { floatAttribute, intAttribute, intsAttribute, stringAttribute, type Node } from '../../src/core/graph/graph.ts';
 import { ints } from '../../src/core/ops/rule.ts';
 import { isWinogradConv } from '../../src/core/ops/winograd-conv.ts';
 import type { Program, WeightSlice } from '../../src/core/program/program.ts';
@@ -14,10 +14,27 @@ import { emitConvolution } from './convolution.ts';
 import { Emitter } from './emitter.ts';
 import { TRANSFORM } from './transform.ts';
 
-/** Filters that the rewritten program reads transformed: one matrix per frequency, called by `frequencyNames`. */
+export type WeightSource = WeightSlice | Tensor;
+
+/** A normalisation of each output channel: `(x + bias - mean) / sqrt(variance + epsilon) * scale + offset`. */
+export interface Normalization<Values> {
+  /** Of the convolution before it. */
+  readonly bias: Values | undefined;
+  readonly scale: Values;
+  readonly offset: Values;
+  readonly mean: Values;
+  readonly variance: Values;
+  readonly epsilon: number;
+}
+
+/**
+ * Filters that the rewritten program reads transformed: one matrix per frequency, called by `frequencyNames`. With a
+ * normalisation in them there is also the bias that it leaves, called by `biasName`.
+ */
 export interface TransformedWeight {
   readonly name: string;
-  readonly source: WeightSlice | Tensor;
+  readonly source: WeightSource;
+  readonly normalization?: Normalization<WeightSource>;
 }
 
 export interface Rewritten {
@@ -29,8 +46,10 @@ export interface Rewritten {
 export const frequencyNames = (weight: string): string[] =>
   Array.from({ length: TRANSFORM.frequencies ** 2 }, (_, index) => `${weight}::frequency::${index}`);
 
-/** Elementwise operators of one input, the same in any layout. */
-const LAYOUT_FREE: ReadonlySet<string> = new Set([
+export const biasName = (weight: string): string => `${weight}::bias`;
+
+/** Elementwise operators of one input. */
+const ACTIVATIONS: ReadonlySet<string> = new Set([
   'Relu',
   'LeakyRelu',
   'Sigmoid',
@@ -39,6 +58,9 @@ const LAYOUT_FREE: ReadonlySet<string> = new Set([
   'HardSigmoid',
   'HardSwish',
 ]);
+
+/** Operators that are the same in any layout, as long as all that they read has it. */
+const LAYOUT_FREE: ReadonlySet<string> = new Set([...ACTIVATIONS, 'Add', 'Sub', 'Mul', 'Sum', 'Max', 'Min']);
 
 /** Rows and columns where channels are last, in the order of axes where they come second. */
 const CHANNELS_LAST_AXES = [0, 3, 1, 2];
@@ -119,7 +141,10 @@ class Rewriting {
 
   #isLayoutFree({ op, domain, inputs }: Node): boolean {
     return (
-      domain === '' && LAYOUT_FREE.has(op) && this.#channelsLast.has(inputs[0]!) && !this.#turnedBack.has(inputs[0]!)
+      domain === '' &&
+      LAYOUT_FREE.has(op) &&
+      inputs.every((name) => this.#channelsLast.has(name)) &&
+      inputs.some((name) => !this.#turnedBack.has(name))
     );
   }
 
@@ -128,7 +153,7 @@ class Rewriting {
     const result = this.#emitter.one(
       `${output}::channels-last`,
       node.op,
-      [this.#channelsLast.get(node.inputs[0]!)!],
+      node.inputs.map((name) => this.#channelsLast.get(name)!),
       node.attributes,
     );
     this.#channelsLast.set(output, result);
@@ -159,43 +184,65 @@ class Rewriting {
   }
 
   #convolve(node: Node): void {
-    const [input, weight, bias] = node.inputs as [string, string, string?];
-    const [channelsOut, channelsIn] = this.#shapeOf(node, weight);
+    const [input, , bias = ''] = node.inputs as [string, string, string?];
+    const { name: weight, source, normalization } = this.#transform(node);
+    const [channelsOut, channelsIn] = shapeOf(source) as [number, number];
     let [output] = node.outputs as [string];
-    const take = (isWanted: (reader: Node) => boolean): boolean => {
+    const take = (isWanted: (reader: Node) => boolean): Node | undefined => {
       const reader = this.#soleReader(output);
-      if (reader === undefined || !isWanted(reader)) return false;
+      if (reader === undefined || !isWanted(reader)) return undefined;
       this.#takenIn.add(reader);
       output = reader.outputs[0]!;
-      return true;
+      return reader;
     };
-    const hasRelu = take(({ op, domain }) => op === 'Relu' && domain === '');
-    const isPooled = take(isHalvingPool);
+    const activation = take(({ op, domain }) => ACTIVATIONS.has(op) && domain === '');
+    const isPooled = take(isHalvingPool) !== undefined;
     const result = emitConvolution(this.#emitter, {
       name: `${node.outputs[0]!}::winograd`,
       input: this.#inChannelsLast(input),
       weights: frequencyNames(weight),
-      bias: bias === '' ? undefined : bias,
+      bias: normalization !== undefined ? biasName(weight) : bias === '' ? undefined : bias,
       channelsIn,
       channelsOut,
       pads: padsOf(node),
       isRagged: intAttribute(node, 'ragged', 1) === 1,
-      hasRelu,
+      activation,
       isPooled,
     });
     this.#channelsLast.set(output, result);
   }
 
-  #shapeOf({ name }: Node, weight: string): readonly [number, number] {
-    const slice = this.#program.weights.get(weight);
-    const constant = this.#program.constants.get(weight);
-    const source = slice ?? constant;
-    const shape: Shape = slice === undefined ? (constant?.shape ?? []) : regionShape(slice.region);
-    if (source === undefined || shape.length !== 4) throw invalid(name, 'its filters are not fixed by the model');
-    this.#transformed.set(weight, { name: weight, source });
-    return [shape[0]!, shape[1]!];
+  /** Filters may stand in several convolutions, and in each with another normalisation. */
+  #transform(node: Node): TransformedWeight {
+    const [, weight, bias, ...factors] = node.inputs as [string, string, ...string[]];
+    const source = this.#fixed(node, weight);
+    if (factors.length === 0) {
+      const plain = { name: weight, source };
+      this.#transformed.set(weight, plain);
+      return plain;
+    }
+    const [scale, offset, mean, variance] = factors.map((name) => this.#fixed(node, name)) as [
+      WeightSource,
+      WeightSource,
+      WeightSource,
+      WeightSource,
+    ];
+    const epsilon = floatAttribute(node, 'epsilon', 0);
+    const before = bias === undefined || bias === '' ? undefined : this.#fixed(node, bias);
+    const name = `${node.outputs[0]!}::normalized`;
+    const normalized = { name, source, normalization: { bias: before, scale, offset, mean, variance, epsilon } };
+    this.#transformed.set(name, normalized);
+    return normalized;
+  }
+
+  #fixed({ name: node }: Node, name: string): WeightSource {
+    const source = this.#program.weights.get(name) ?? this.#program.constants.get(name);
+    if (source === undefined) throw invalid(node, `"${name}" is not fixed by the model`);
+    return source;
   }
 }
+
+const shapeOf = (source: WeightSource): Shape => ('bytes' in source ? source.shape : regionShape(source.region));
 
 const invalid = (name: string, reason: string): MeshError =>
   new MeshError('INVALID_MODEL', `node "${name}" cannot be computed by minimal filtering: ${reason}`);

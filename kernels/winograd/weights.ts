@@ -1,6 +1,7 @@
 /** Weights of a 3x3 convolution in the domain of frequencies: `G g G'` of each filter. */
 import { MeshError } from '../../src/core/errors.ts';
 import { float32Values, fromFloat32, type Tensor } from '../../src/core/tensor/tensor.ts';
+import type { Normalization } from './rewrite.ts';
 import { TRANSFORM } from './transform.ts';
 
 const TAPS = 9;
@@ -52,4 +53,28 @@ export function transformWeights(weights: Tensor): Tensor[] {
     }
   }
   return all.map((values) => fromFloat32([channelsIn!, channelsOut!], values));
+}
+
+/**
+ * Filters and bias that convolve and normalise in one.
+ * @param weights float32 of shape [channels out, ...].
+ */
+export function joinNormalization(
+  weights: Tensor,
+  { bias, epsilon, ...factors }: Normalization<Tensor>,
+): { readonly weights: Tensor; readonly bias: Tensor } {
+  const [scale, offset, mean, variance] = [factors.scale, factors.offset, factors.mean, factors.variance].map(
+    float32Values,
+  ) as [Float32Array, Float32Array, Float32Array, Float32Array];
+  const before = bias && float32Values(bias);
+  const factorOf = (channel: number): number => scale[channel]! / Math.sqrt(variance[channel]! + epsilon);
+  const taps = float32Values(weights);
+  const size = taps.length / scale.length;
+  const scaled = new Float32Array(taps.length);
+  for (let channel = 0; channel < scale.length; channel++) {
+    const factor = factorOf(channel);
+    for (let at = channel * size; at < (channel + 1) * size; at++) scaled[at] = taps[at]! * factor;
+  }
+  const shifted = offset.map((own, channel) => own + ((before?.[channel] ?? 0) - mean[channel]!) * factorOf(channel));
+  return { weights: fromFloat32(weights.shape, scaled), bias: fromFloat32([shifted.length], shifted) };
 }

@@ -9,23 +9,17 @@ import type { DataType } from '../tensor/data-type.ts';
 import { elementCount, type Shape, type Tensor } from '../tensor/tensor.ts';
 import { foldNode } from './fold.ts';
 import type { Graph, Node, ValueInfo } from './graph.ts';
-import { asWinogradConv, winogradConv } from '../ops/winograd-conv.ts';
+import { LEAST_GAIN } from '../ops/winograd-conv.ts';
+import { whereItPromises, withMinimalFiltering, type IsFiltered } from './minimal-filtering.ts';
+import type { Step } from './step.ts';
 
-/** One operator to run. */
-export interface Step {
-  readonly node: Node;
-  /** Present where the operator declares itself and all its shapes are known; absent: it can only run whole. */
-  readonly bound?: {
-    readonly facts: BoundNode;
-    readonly rule: OpRule;
-    /** What `rule.cuttable` says of it. */
-    readonly isCuttable: readonly boolean[];
-  };
-}
+export type { Step };
 
 export interface BoundGraph {
   readonly graph: Graph;
   readonly arithmetic: Arithmetic;
+  /** The convolutions computed by minimal filtering, by the names of their results in the model. */
+  readonly filtered: readonly string[];
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly types: ReadonlyMap<string, DataType>;
   /** Small constants of the graph and the folded ones. */
@@ -216,31 +210,15 @@ function withoutUnused(steps: readonly Step[], graph: Graph): Step[] {
   return kept.reverse();
 }
 
-/** The same steps, convolutions by minimal filtering where that is worth while. */
-function withMinimalFiltering(steps: readonly Step[], graph: Graph, leastGain: number | undefined): Step[] {
-  const normalised = new Set(
-    steps.flatMap(({ node }) => (node.op === 'BatchNormalization' ? node.inputs.slice(0, 1) : [])),
-  );
-  return steps.map((step) => {
-    const { bound } = step;
-    if (bound === undefined || normalised.has(step.node.outputs[0]!)) return step;
-    const weight = step.node.inputs[1] ?? '';
-    const node = asWinogradConv(bound.facts, graph.weights.has(weight) || graph.constants.has(weight), leastGain);
-    return node === undefined
-      ? step
-      : { node, bound: { ...bound, rule: winogradConv, facts: { ...bound.facts, node } } };
-  });
-}
-
 /**
- * @param leastGain that `fast` must promise for a layer; 0: wherever it is possible.
+ * @param isWanted which of the convolutions that can be are computed by minimal filtering in `fast`.
  * @throws MeshError INVALID_INPUT when the inputs do not fit the graph.
  */
 export function bindGraph(
   graph: Graph,
   inputs: ReadonlyMap<string, InputSpec>,
   arithmetic: Arithmetic = 'exact',
-  leastGain?: number,
+  isWanted: IsFiltered = whereItPromises(LEAST_GAIN),
 ): BoundGraph {
   checkInputs(graph, inputs);
   const known: Known = {
@@ -255,7 +233,8 @@ export function bindGraph(
   }
   const bound = graph.nodes.map((node) => bindNode(graph, node, known)).filter((step) => step !== undefined);
   const used = withoutUnused(bound, graph);
-  const steps = arithmetic === 'fast' ? withMinimalFiltering(used, graph, leastGain) : used;
+  const { steps, filtered } =
+    arithmetic === 'fast' ? withMinimalFiltering(used, graph, isWanted) : { steps: used, filtered: [] };
   for (const output of graph.outputs) if (!known.types.has(output.name)) known.types.set(output.name, output.type);
 
   const producers = new Map<string, number>();
@@ -273,6 +252,7 @@ export function bindGraph(
   return {
     graph,
     arithmetic,
+    filtered,
     shapes,
     types,
     constants,

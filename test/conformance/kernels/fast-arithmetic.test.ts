@@ -6,11 +6,12 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import type { Kernel } from '../../../kernels/kernel.ts';
 import { bindGraph, type Arithmetic, type BoundGraph } from '../../../src/core/graph/bind.ts';
+import { whereItPromises } from '../../../src/core/graph/minimal-filtering.ts';
 import type { Graph, Node } from '../../../src/core/graph/graph.ts';
 import type { ModelId } from '../../../src/core/ids.ts';
 import { isWinogradConv } from '../../../src/core/ops/winograd-conv.ts';
 import type { Cut, Plan } from '../../../src/core/plan/plan.ts';
-import { elementCount, fromFloat32, type Shape, type Tensor } from '../../../src/core/tensor/tensor.ts';
+import { elementCount, float32Values, fromFloat32, type Shape, type Tensor } from '../../../src/core/tensor/tensor.ts';
 import { executePlan } from '../../../src/verify/execute.ts';
 import { cutPlan, wholePlan } from '../../../src/verify/plans.ts';
 import { differenceOf } from '../../../demo/whole-model.ts';
@@ -39,7 +40,10 @@ function tensorOf(random: Random, shape: Shape): Tensor {
   return fromFloat32(shape, values);
 }
 
-/** A convolution, what may come between, and another; one of few output channels alone where loops are plain. */
+/**
+ * A convolution that may be normalised, what may come between, and another, which may be added to what it reads; one of few
+ * output channels alone where loops are plain.
+ */
 function drawGraph(random: Random, isSmall: boolean): { readonly graph: Graph; readonly input: Shape } {
   const extents = [random.integer(9, 40), random.integer(9, 40)];
   const input = [1, CHANNELS, ...extents];
@@ -51,13 +55,24 @@ function drawGraph(random: Random, isSmall: boolean): { readonly graph: Graph; r
     nodes.push(node(op, [last, ...more], [output], attributes));
     last = output;
   };
-  const convolve = (channelsOut: number): void => {
-    const weight = `w${nodes.length}`;
-    const bias = `b${nodes.length}`;
-    constants.set(weight, tensorOf(random, [channelsOut, CHANNELS, 3, 3]));
-    constants.set(bias, tensorOf(random, [channelsOut]));
-    const pads = ints(...Array.from({ length: 4 }, () => random.integer(0, 2)));
-    add('Conv', random.chance(0.8) ? [weight, bias] : [weight], { pads });
+  const constant = (name: string, tensor: Tensor): string => {
+    constants.set(`${name}${nodes.length}`, tensor);
+    return `${name}${nodes.length}`;
+  };
+  const convolve = (channelsOut: number, pads = Array.from({ length: 4 }, () => random.integer(0, 2))): void => {
+    const weight = constant('w', tensorOf(random, [channelsOut, CHANNELS, 3, 3]));
+    const bias = constant('b', tensorOf(random, [channelsOut]));
+    add('Conv', random.chance(0.8) ? [weight, bias] : [weight], { pads: ints(...pads) });
+    if (!random.chance(0.5)) return;
+    const factors = ['scale', 'offset', 'mean'].map((name) => constant(name, tensorOf(random, [channelsOut])));
+    const deviations = float32Values(tensorOf(random, [channelsOut]));
+    const variance = fromFloat32(
+      [channelsOut],
+      deviations.map((deviation) => deviation ** 2 + 0.01),
+    );
+    add('BatchNormalization', [...factors, constant('variance', variance)], {
+      epsilon: { kind: 'float', value: random.pick([1e-5, 1e-2]) },
+    });
   };
   convolve(isSmall ? 4 : CHANNELS);
   if (random.chance(0.7)) add(random.pick(['Relu', 'Relu', 'LeakyRelu', 'Tanh']), []);
@@ -66,6 +81,12 @@ function drawGraph(random: Random, isSmall: boolean): { readonly graph: Graph; r
     const kernel = pool === 'overlapping' ? 3 : 2;
     const size = { kernel_shape: ints(kernel, kernel), strides: ints(2, 2) };
     add('MaxPool', [], pool === 'ceiling' ? { ...size, ceil_mode: int(1) } : size);
+  }
+  if (!isSmall && random.chance(0.3)) {
+    const shortcut = last;
+    convolve(CHANNELS, [1, 1, 1, 1]);
+    add('Add', [shortcut]);
+    if (random.chance(0.5)) add('Relu', []);
   }
   if (!isSmall && random.chance(0.7)) convolve(random.integer(2, 20));
   return { graph: graphOf(nodes, [value('x', ...input)], [last], { constants }), input };
@@ -90,7 +111,8 @@ for (const name of kernelNames) {
         const random = randomOf(seed + round);
         const { graph, input } = drawGraph(random, isSmall);
         const x = tensorOf(random, input);
-        const boundAs = (arithmetic: Arithmetic): BoundGraph => bindGraph(graph, specs({ x: input }), arithmetic, 0);
+        const boundAs = (arithmetic: Arithmetic): BoundGraph =>
+          bindGraph(graph, specs({ x: input }), arithmetic, whereItPromises(0));
         const run = (bound: BoundGraph, plan: Plan): Promise<Map<string, Tensor>> => {
           const inputs = new Map([['x', { ...x, bytes: x.bytes.slice() }]]);
           const { signal } = new AbortController();
@@ -99,10 +121,12 @@ for (const name of kernelNames) {
         const exact = boundAs('exact');
         const fast = boundAs('fast');
         const which = `seed ${seed + round}: ${graph.nodes.map(({ op }) => op).join(', ')} of [${input.join(', ')}]`;
-        assert.ok(
-          fast.steps.some((step) => isWinogradConv(step.node)),
+        assert.equal(
+          fast.steps.filter((step) => isWinogradConv(step.node)).length,
+          graph.nodes.filter(({ op }) => op === 'Conv').length,
           which,
         );
+        assert.ok(!fast.steps.some((step) => step.node.op === 'BatchNormalization'), which);
         const expected = await run(exact, wholePlan(exact, MODEL_ID));
         const whole = await run(fast, wholePlan(fast, MODEL_ID));
         assert.ok(differenceOf(expected, whole).maxRel <= TOLERANCE, which);

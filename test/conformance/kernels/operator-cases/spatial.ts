@@ -1,5 +1,5 @@
 /** Convolutions and pools of one or two axes. */
-import { extent, seed, type Cases } from './drawing.ts';
+import { extent, positive, seed, type Cases } from './drawing.ts';
 import { int, ints, randomTensor, text } from '../programs.ts';
 import { WINOGRAD_DOMAIN } from '../../../../src/core/ops/winograd-conv.ts';
 import type { Attribute } from '../../../../src/core/graph/graph.ts';
@@ -89,7 +89,7 @@ export const convolution: Cases = fc
     };
   });
 
-/** By minimal filtering: filters of 3x3, any padding, maps of any number of tiles and parts of them. */
+/** By minimal filtering: filters of 3x3, any padding, maps of any number of tiles and parts of them; normalised or not. */
 export const filteredConvolution: Cases = fc
   .record({
     extents: fc.tuple(extent(12, 3), extent(12, 3)),
@@ -97,14 +97,27 @@ export const filteredConvolution: Cases = fc
     output: extent(5),
     pads: fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2), fc.nat(2)),
     bias: fc.boolean(),
+    epsilon: fc.option(fc.constantFrom(1e-5, 1e-2), { nil: undefined }),
     seed,
   })
-  .map(({ extents, input, output, pads, bias, seed: s }) => ({
-    domain: WINOGRAD_DOMAIN,
-    inputs: [randomTensor([1, input, ...extents], s)],
-    constants: [randomTensor([output, input, 3, 3], s + 1), ...(bias ? [randomTensor([output], s + 2)] : [])],
-    attributes: { pads: ints(pads), ragged: int(1) },
-  }));
+  .map(({ extents, input, output, pads, bias, epsilon, seed: s }) => {
+    const values = (own: number) => randomTensor([output], s + own);
+    const factors = epsilon === undefined ? [] : [values(3), values(4), values(5), positive(values(6))];
+    return {
+      domain: WINOGRAD_DOMAIN,
+      inputs: [randomTensor([1, input, ...extents], s)],
+      constants: [
+        randomTensor([output, input, 3, 3], s + 1),
+        ...(bias || epsilon !== undefined ? [values(2)] : []),
+        ...factors,
+      ],
+      attributes: {
+        pads: ints(pads),
+        ragged: int(1),
+        ...(epsilon === undefined ? {} : { epsilon: { kind: 'float', value: epsilon } as const }),
+      },
+    };
+  });
 
 export const transposedConvolution: Cases = fc
   .record({

@@ -1,7 +1,7 @@
 /** Which convolutions are computed by minimal filtering, and which regions they then compute. */
 import assert from 'node:assert/strict';
-import { bindGraph } from '../../../../src/core/graph/bind.ts';
-import type { Attribute, Graph } from '../../../../src/core/graph/graph.ts';
+import { bindGraph, type BoundGraph } from '../../../../src/core/graph/bind.ts';
+import type { Attribute, Graph, Node } from '../../../../src/core/graph/graph.ts';
 import { isWinogradConv, OUTPUT_TILE } from '../../../../src/core/ops/winograd-conv.ts';
 import { demandOf } from '../../../../src/core/program/demand.ts';
 import { partition } from '../../../../src/core/plan/partition.ts';
@@ -41,6 +41,7 @@ describe('convolution by minimal filtering', () => {
     ['256 channels at 28x28', {}],
     ['without padding', { attributes: { pads: ints(0, 0, 0, 0) } }],
     ['before an activation', { next: 'Relu' }],
+    ['before a normalisation', { next: 'BatchNormalization' }],
     ['128 channels at 112x112', { input: [1, 128, 112, 112], weight: [128, 128, 3, 3] }],
   ] as const satisfies readonly (readonly [string, Layer])[]) {
     it(`is taken for 3x3 filters: ${what}`, () => assert.ok(isFast(layer)));
@@ -57,10 +58,49 @@ describe('convolution by minimal filtering', () => {
     ['maps of less than two tiles', { input: [1, 256, 7, 7] }],
     ['several images', { input: [2, 256, 28, 28] }],
     ['an operator set without what it is written in', { opset: 11 }],
-    ['a normalisation that the runtime joins to it', { next: 'BatchNormalization' }],
   ] as const satisfies readonly (readonly [string, Layer])[]) {
     it(`is not taken with ${what}`, () => assert.ok(!isFast(layer)));
   }
+
+  describe('with a normalisation', () => {
+    const norm = (inputs: readonly string[] = ['s', 'b', 'm', 'v']) =>
+      node('BatchNormalization', ['c', ...inputs], ['y']);
+    const bindAll = (nodes: readonly Node[], outputs: readonly string[], extra: readonly string[] = []): BoundGraph => {
+      const weight = (name: string, ...shape: Shape) => [name, { type: 'float32', shape, offset: 0 }] as const;
+      const weights = new Map([weight('w', 256, 256, 3, 3), ...['s', 'b', 'm', 'v'].map((name) => weight(name, 256))]);
+      const shapes: Record<string, Shape> = { x: [1, 256, 28, 28] };
+      for (const name of extra) shapes[name] = [256];
+      const inputs = Object.entries(shapes).map(([name, shape]) => value(name, ...shape));
+      const all = [node('Conv', ['x', 'w'], ['c'], PADS), ...nodes];
+      return bindGraph(graphOf(all, inputs, outputs, { weights }), specs(shapes), 'fast');
+    };
+
+    it('takes it in: one step with its factors, named after its result', () => {
+      const { steps, filtered } = bindAll([norm(), node('Relu', ['y'], ['z'])], ['z']);
+      assert.deepEqual(
+        steps.map(({ node: own }) => [own.op, own.inputs, own.outputs]),
+        [
+          ['WinogradConv', ['x', 'w', '', 's', 'b', 'm', 'v'], ['y']],
+          ['Relu', ['y'], ['z']],
+        ],
+      );
+      assert.deepEqual(filtered, ['c']);
+    });
+
+    it('reads its factors for the wanted channels only', () => {
+      const wanted = [1, 256, 28, 28].map((end, axis) => (axis === 1 ? { start: 64, end: 128 } : { start: 0, end }));
+      const { weights } = demandOf(bindAll([norm()], ['y']), { first: 0, last: 0 }, new Map([['y', wanted]]));
+      for (const name of ['s', 'b', 'm', 'v']) assert.deepEqual(weights.get(name), [{ start: 64, end: 128 }]);
+    });
+
+    for (const [what, bound] of [
+      ['somebody else reads the convolution as well', bindAll([norm(), node('Relu', ['c'], ['z'])], ['y', 'z'])],
+      ['the convolution is an output of the model', bindAll([norm()], ['y', 'c'])],
+      ['its factors are not fixed by the model', bindAll([norm(['s', 'b', 'm', 'u'])], ['y'], ['u'])],
+    ] as const) {
+      it(`is not taken where ${what}`, () => assert.deepEqual(bound.filtered, []));
+    }
+  });
 
   it('is never taken in exact arithmetic', () => {
     const { graph } = bind({});
