@@ -206,6 +206,7 @@ export function createBenchProgram(terminal: Terminal): Command {
       new Option('--model <name>', 'a network that comes with tilemesh, run whole as well; may be repeated')
         .argParser(appendZooName)
         .default([] as readonly ZooName[]),
+      new Option('--zoo', 'run all of them whole'),
       runs(9),
     ],
     measureKernels,

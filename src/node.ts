@@ -3,11 +3,13 @@
  * of these parts and nothing else; read this file first.
  */
 import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { arch, availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { Registry } from 'prom-client';
 import { openKernel } from '../kernels/open.ts';
+import type { Kernel } from '../kernels/kernel.ts';
+import { runtimeVersion } from '../kernels/runtime-version.ts';
 import { connectionLimits } from './api/connections.ts';
 import { loadCertificate } from './api-certificate.ts';
 import { API_LIMITS } from './api/limits.ts';
@@ -36,6 +38,7 @@ import { CharterGossip } from './mesh/trust/charter-gossip.ts';
 import { openTrust } from './mesh/trust/open-trust.ts';
 import type { Invitation } from './mesh/trust/issued-invitations.ts';
 import { protocolServices, type ProtocolVersions, type Services } from './protocol-services.ts';
+import { LayerGauge } from './layer-gauge.ts';
 import { SpeedGauge } from './speed-gauge.ts';
 import { keepTelling, TELL_INTERVAL_MS } from './telling.ts';
 import { Undo } from './undo.ts';
@@ -69,6 +72,8 @@ export interface Peer extends PeerPort {
 const MAX_SHELF_BYTES = 256 * 2 ** 20;
 /** A frame that cannot be read: ten within a minute or so, and the peer is banned. */
 const VIOLATION_PENALTY = 10;
+/** The part of the memory that measuring a layer may take. */
+const LAYER_SHARE = 8;
 /** The part of the memory that inputs of requests may take while they run or wait. */
 const INPUT_SHARE = 8;
 /** What is kept for those who ask later. */
@@ -77,6 +82,11 @@ const KEPT_LOGS = 1024;
 
 /** Members that may answer questions. */
 const isAsked = (state: MemberState): boolean => ['alive', 'suspect', 'draining', 'joining'].includes(state);
+
+const describeForLayers = ({ name }: Kernel, threads: number): string =>
+  [cpus()[0]?.model ?? 'unknown', arch(), `${cpus().length} cores`, runtimeVersion(name), `${threads} threads`].join(
+    ', ',
+  );
 
 async function programVersion(): Promise<string> {
   for (const path of ['../package.json', '../../package.json']) {
@@ -130,7 +140,8 @@ async function assemble(
   const store = await ModelStore.open(config.data, (error) => logger.warn({ code: error.code }, error.message));
   undo.add(() => store.close());
   const { name, lanes, threads } = config.kernel;
-  const kernel = await open({ name, lanes: lanes || 1, threadsPerLane: threads || availableParallelism() }, (message) =>
+  const threadsPerLane = threads || availableParallelism();
+  const kernel = await open({ name, lanes: lanes || 1, threadsPerLane }, (message) =>
     logger.warn({ actor: 'kernel' }, message),
   );
   undo.add(() => kernel.close());
@@ -170,6 +181,7 @@ async function assemble(
   const events = new Journal<MeshEvent>(KEPT_EVENTS);
   const announce = (): void => {
     membership.setLocal({ models: models.library.held() });
+    considerModels();
     events.write({ kind: 'models-changed' });
   };
   const shelf = new ProgramShelf(kernel, Math.min(MAX_SHELF_BYTES, memoryBudgetBytes / 2));
@@ -191,6 +203,20 @@ async function assemble(
   const { library, fetcher } = models;
   undo.add(() => fetcher.close());
 
+  const layers = await LayerGauge.open({
+    kernel,
+    path: join(config.data, 'layer-times.json'),
+    machine: describeForLayers(kernel, threadsPerLane),
+    pinned: config.kernel.layers,
+    maxBytes: kernel.name === 'reference' ? 0 : memoryBudgetBytes / LAYER_SHARE,
+    isIdle: () => actors.load === 0,
+    logger: logger.child({ actor: 'kernel' }),
+  });
+  undo.add(() => layers.stop());
+  const considerModels = (): void => {
+    if (config.kernel.arithmetic === 'fast')
+      for (const { id } of store.list()) layers.considerModel(id, () => store.graph(id));
+  };
   const planner = new PlanThread();
   undo.add(() => planner.close());
   const actors = new PeerActors({
@@ -211,6 +237,7 @@ async function assemble(
     },
     mapBytes: memoryBudgetBytes / 2,
     arithmetic: config.kernel.arithmetic,
+    layers,
     verifiedShare: config.verify.share,
   });
   actors.start();
@@ -330,6 +357,7 @@ async function assemble(
   undo.add(() => speed.stop());
   const macsPerSecond = await speed.start((faster) => membership.setLocal({ macsPerSecond: faster }));
   membership.setLocal({ state: 'alive', macsPerSecond, apiAddress: api.url, models: library.held() });
+  considerModels();
   const telling = setInterval(
     keepTelling({ actors, directory, library, membership, replicator, clock: SYSTEM_CLOCK }),
     TELL_INTERVAL_MS,

@@ -1,19 +1,20 @@
 /**
  * `kernels`: single layers, and whole networks, in both arithmetics on one thread. Runs of the two take turns, and processor
- * time counts, so that what else the machine does falls on both alike. Every layer is computed by minimal filtering here,
- * also those that `fast` leaves to the direct kernel: the result shows whether it is right to.
+ * time counts, so that what else the machine does falls on both alike. Networks are computed as the layers measured here have
+ * it, as a peer would that measured them.
  */
 import { ZOO, type ZooName } from '../../models/zoo/index.ts';
 import type { Kernel, WeightFile } from '../../kernels/kernel.ts';
+import { layerInput, layerTiles, verdictOf } from '../../kernels/layer-speed.ts';
+import { hasLargeProduct } from '../../kernels/lanes/session-definition.ts';
 import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import { createWasmKernel } from '../../kernels/wasm/kernel.ts';
 import { difference } from '../../src/core/compare.ts';
 import { verifyInputs } from '../../src/cli/verify-inputs.ts';
 import { regionShape, wholeRegion } from '../../src/core/geometry/region.ts';
 import { bindGraph, isConstant, type Arithmetic, type BoundGraph } from '../../src/core/graph/bind.ts';
-import type { Graph } from '../../src/core/graph/graph.ts';
-import { whereItPromises } from '../../src/core/graph/minimal-filtering.ts';
-import { isWinogradConv, LEAST_GAIN, WEIGHT_GROWTH } from '../../src/core/ops/winograd-conv.ts';
+import { byVerdicts, candidatesOf, layerName } from '../../src/core/graph/minimal-filtering.ts';
+import { isWinogradConv, WEIGHT_GROWTH, type FilterableLayer } from '../../src/core/ops/winograd-conv.ts';
 import { compileTile } from '../../src/core/program/compile.ts';
 import type { Program, Tile } from '../../src/core/program/program.ts';
 import { ModelStore } from '../../src/mesh/model-store/model-store.ts';
@@ -21,13 +22,15 @@ import { byteLength, type Tensor } from '../../src/core/tensor/tensor.ts';
 import type { BenchContext } from '../context.ts';
 import { describeMachine, watchLoad, type Load, type Machine } from '../measure/machine.ts';
 import { median } from '../measure/statistics.ts';
-import { graphOf, inputOf, LAYERS, type Layer } from './layers.ts';
+import { LAYERS } from './layers.ts';
 
 export interface KernelsOptions {
   readonly kernel: 'onnxruntime' | 'wasm';
   readonly runs: number;
   /** Networks to run whole. */
   readonly model: readonly ZooName[];
+  /** All that come with tilemesh. */
+  readonly zoo?: boolean;
 }
 
 export interface Variant {
@@ -47,21 +50,24 @@ export interface Comparison {
 }
 
 export interface LayerResult extends Comparison {
-  readonly layer: Layer;
+  readonly layer: FilterableLayer;
   /** Operations of the direct convolution. */
   readonly flops: number;
-  /** Whether `fast` computes it by minimal filtering. */
-  readonly isChosen: boolean;
+  /** What `fast` computes it with. */
+  readonly variant: Arithmetic;
 }
 
 export interface NetworkResult extends Comparison {
   readonly model: ZooName;
-  readonly filtered: number;
+  /** `maps`: all before the fully connected layers, of networks that these make a large part of. */
+  readonly part: 'whole' | 'maps';
+  /** Convolutions by minimal filtering, by the names of their results. */
+  readonly filtered: readonly string[];
   readonly convolutions: number;
 }
 
 export interface KernelsResult {
-  readonly schema: 'tilemesh.bench.kernels/1';
+  readonly schema: 'tilemesh.bench.kernels/2';
   readonly machine: Machine;
   readonly setting: KernelsOptions;
   readonly layers: readonly LayerResult[];
@@ -78,13 +84,25 @@ interface Subject {
   readonly prepareMs: number;
 }
 
+const FLATTENING: ReadonlySet<string> = new Set(['Flatten', 'Reshape', 'Gemm', 'MatMul']);
+
+/** The steps before the first that leaves maps behind. */
+function mapTile(bound: BoundGraph, scope: string): Tile {
+  const last = bound.steps.findIndex(({ node }) => FLATTENING.has(node.op)) - 1;
+  return tileOf(bound, last, bound.steps[last]!.node.outputs, scope);
+}
+
 function wholeTile(bound: BoundGraph, scope: string): Tile {
   const wanted = bound.graph.outputs.map(({ name }) => name).filter((name) => !isConstant(bound, name));
+  return tileOf(bound, bound.steps.length - 1, wanted, scope);
+}
+
+function tileOf(bound: BoundGraph, last: number, wanted: readonly string[], scope: string): Tile {
   const regions = wanted.map((name) => {
     const shape = bound.shapes.get(name);
     return [name, shape === undefined ? null : wholeRegion(shape)] as const;
   });
-  return compileTile(bound, { first: 0, last: bound.steps.length - 1 }, new Map(regions), scope);
+  return compileTile(bound, { first: 0, last }, new Map(regions), scope);
 }
 
 function weightBytes({ nodes, constants, weights }: Program): number {
@@ -122,7 +140,8 @@ async function compareTiles(
   const times: Record<Arithmetic, number[]> = { exact: [], fast: [] };
   const outputs: Partial<Record<Arithmetic, ReadonlyMap<string, Tensor>>> = {};
   for (let run = 0; run < runs + WARM_UP; run++) {
-    for (const arithmetic of ['exact', 'fast'] as const) {
+    // Who runs second finds the core warmer.
+    for (const arithmetic of run % 2 === 0 ? (['exact', 'fast'] as const) : (['fast', 'exact'] as const)) {
       const { tile } = subjects[arithmetic];
       const feeds = fresh([...[...inputs].filter(([name]) => tile.feeds.has(name)), ...tile.parameters]);
       const since = process.cpuUsage();
@@ -142,59 +161,93 @@ async function compareTiles(
   return { exact: variant('exact'), fast: variant('fast'), difference: Math.max(...apart) };
 }
 
-async function measureLayer(kernel: Kernel, layer: Layer, runs: number, signal: AbortSignal): Promise<LayerResult> {
-  const graph = graphOf(layer);
-  const input = inputOf(layer);
-  const inputs = new Map([['x', input]]);
-  const bind = (arithmetic: Arithmetic, least?: number): BoundGraph =>
-    bindGraph(graph, inputs, arithmetic, whereItPromises(least ?? LEAST_GAIN));
-  const tiles = { exact: wholeTile(bind('exact'), 'exact'), fast: wholeTile(bind('fast', 0), 'fast') };
+async function measureLayer(
+  kernel: Kernel,
+  layer: FilterableLayer,
+  runs: number,
+  signal: AbortSignal,
+): Promise<LayerResult> {
+  const tiles = layerTiles(layer);
+  const inputs = new Map([['x', layerInput(layer)]]);
   const compared = await compareTiles(kernel, tiles, null, inputs, runs, signal);
-  const isChosen = bind('fast').steps.some(({ node }) => isWinogradConv(node));
-  return { layer, flops: 2 * tiles.exact.macs, isChosen, ...compared };
+  const { exact, fast, difference: apart } = compared;
+  const variant = verdictOf({ exactMs: exact.minMs, fastMs: fast.minMs, difference: apart });
+  return { layer, flops: 2 * tiles.exact.macs, variant, ...compared };
 }
 
-async function measureNetwork(
-  kernel: Kernel,
-  model: ZooName,
-  runs: number,
-  { folder, signal }: BenchContext,
-): Promise<NetworkResult> {
-  const store = await ModelStore.open(folder);
-  try {
-    const { id } = await store.importZoo(model);
-    const graph: Graph = store.graph(id);
-    const { inputs } = await verifyInputs(graph, { shape: [], seed: SEED });
-    const bind = (arithmetic: Arithmetic): BoundGraph => bindGraph(graph, inputs, arithmetic);
-    const fast = bind('fast');
-    const tiles = { exact: wholeTile(bind('exact'), 'exact'), fast: wholeTile(fast, 'fast') };
-    const compared = await compareTiles(kernel, tiles, store.weightFile(id), inputs, runs, signal);
-    const filtered = fast.steps.filter(({ node }) => isWinogradConv(node)).length;
-    const direct = fast.steps.filter(({ node }) => node.op === 'Conv').length;
-    await store.remove(id);
-    return { model, filtered, convolutions: filtered + direct, ...compared };
-  } finally {
-    await store.close();
+/** What was measured so far, each layer once. */
+class Series {
+  readonly #results = new Map<string, LayerResult>();
+  readonly #kernel: Kernel;
+  readonly #runs: number;
+  readonly #context: BenchContext;
+
+  constructor(kernel: Kernel, runs: number, context: BenchContext) {
+    this.#kernel = kernel;
+    this.#runs = runs;
+    this.#context = context;
+  }
+
+  get results(): LayerResult[] {
+    return [...this.#results.values()];
+  }
+
+  async verdict(layer: FilterableLayer): Promise<Arithmetic> {
+    const name = layerName(layer);
+    const known = this.#results.get(name);
+    if (known !== undefined) return known.variant;
+    this.#context.progress(name);
+    const result = await measureLayer(this.#kernel, layer, this.#runs, this.#context.signal);
+    this.#results.set(name, result);
+    return result.variant;
+  }
+
+  async network(model: ZooName): Promise<NetworkResult[]> {
+    const { folder, signal, progress } = this.#context;
+    const store = await ModelStore.open(folder);
+    try {
+      const { id } = await store.importZoo(model);
+      const graph = store.graph(id);
+      const { inputs } = await verifyInputs(graph, { shape: [], seed: SEED });
+      const exact = bindGraph(graph, inputs);
+      const verdicts: Record<string, Arithmetic> = {};
+      for (const { layer } of candidatesOf(exact.steps, graph)) verdicts[layerName(layer)] = await this.verdict(layer);
+      progress(model);
+      const fast = bindGraph(graph, inputs, 'fast', byVerdicts(verdicts));
+      const weights = store.weightFile(id);
+      const compare = (tile: (bound: BoundGraph, scope: string) => Tile): Promise<Comparison> => {
+        const tiles = { exact: tile(exact, `${model} exact`), fast: tile(fast, `${model} fast`) };
+        return compareTiles(this.#kernel, tiles, weights, inputs, this.#runs, signal);
+      };
+      const convolutions = exact.steps.filter(({ node }) => node.op === 'Conv').length;
+      const own = { model, filtered: fast.filtered, convolutions };
+      const results: NetworkResult[] = [{ ...own, part: 'whole', ...(await compare(wholeTile)) }];
+      if (hasLargeProduct(graph)) results.push({ ...own, part: 'maps', ...(await compare(mapTile)) });
+      await store.remove(id);
+      return results;
+    } finally {
+      await store.close();
+    }
   }
 }
 
 export async function measureKernels(options: KernelsOptions, context: BenchContext): Promise<KernelsResult> {
-  const { signal, progress } = context;
   const kernel = options.kernel === 'wasm' ? createWasmKernel() : createOnnxRuntimeKernel();
   const loadSince = await watchLoad();
   try {
-    const layers: LayerResult[] = [];
-    for (const layer of LAYERS) {
-      progress(`${layer.channelsIn} to ${layer.channelsOut} channels at ${layer.extent}`);
-      layers.push(await measureLayer(kernel, layer, options.runs, signal));
-    }
+    const series = new Series(kernel, options.runs, context);
+    for (const layer of LAYERS) await series.verdict(layer);
     const networks: NetworkResult[] = [];
-    for (const model of options.model.filter((name) => Object.hasOwn(ZOO, name))) {
-      progress(model);
-      networks.push(await measureNetwork(kernel, model, options.runs, context));
-    }
-    const load = await loadSince();
-    return { schema: 'tilemesh.bench.kernels/1', machine: describeMachine(), setting: options, layers, networks, load };
+    const wanted = options.zoo === true ? (Object.keys(ZOO) as ZooName[]) : options.model;
+    for (const model of wanted) networks.push(...(await series.network(model)));
+    return {
+      schema: 'tilemesh.bench.kernels/2',
+      machine: describeMachine(),
+      setting: options,
+      layers: series.results,
+      networks,
+      load: await loadSince(),
+    };
   } finally {
     await kernel.close();
   }

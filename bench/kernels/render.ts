@@ -1,6 +1,7 @@
 /** The result of `kernels` for people. */
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { table } from '../../src/cli/text.ts';
+import { layerName } from '../../src/core/graph/minimal-filtering.ts';
 import { formatBytes, formatMs, formatTimes, renderLoad, renderRows } from '../report.ts';
 import type { Comparison, KernelsResult } from './measure.ts';
 
@@ -27,9 +28,9 @@ export function renderKernels(terminal: Terminal, { setting, layers, networks, l
   const single = table(
     terminal,
     columns('LAYER', ['USED', 'GFLOP/S', 'FAST']),
-    layers.map(({ layer, flops, isChosen, ...own }) => [
-      `${layer.channelsIn} to ${layer.channelsOut} at ${layer.extent}`,
-      isChosen ? 'fast' : 'exact',
+    layers.map(({ layer, flops, variant, ...own }) => [
+      layerName(layer),
+      variant,
       gigaflops(flops, own.exact.minMs),
       gigaflops(flops, own.fast.minMs),
       ...compared(own),
@@ -38,9 +39,9 @@ export function renderKernels(terminal: Terminal, { setting, layers, networks, l
   const whole = table(
     terminal,
     columns('NETWORK', ['FILTERED']),
-    networks.map(({ model, filtered, convolutions, ...own }) => [
-      model,
-      `${filtered} of ${convolutions}`,
+    networks.map(({ model, part, filtered, convolutions, ...own }) => [
+      part === 'whole' ? model : `${model}, ${part}`,
+      `${filtered.length} of ${convolutions}`,
       ...compared(own),
     ]),
   );

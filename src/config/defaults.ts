@@ -36,7 +36,14 @@ export function defaultsFor(machine: Machine): MeshConfig {
     listen: Object.freeze({ port: 0, addresses: Object.freeze([]) }),
     dataPlane: Object.freeze({ carrier: 'auto', port: 0 }),
     discovery: Object.freeze({ mdns: true, bootstrap: Object.freeze([]) }),
-    kernel: Object.freeze({ name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0, arithmetic: 'exact' }),
+    kernel: Object.freeze({
+      name: 'auto',
+      lanes: 0,
+      threads: 0,
+      macsPerSecond: 0,
+      arithmetic: 'exact',
+      layers: Object.freeze({}),
+    }),
     // The rest is for the program itself and for whatever else runs on the board.
     memory: Object.freeze({ budgetBytes: Math.floor(machine.memoryBytes / 2) }),
     models: Object.freeze({ copies: 5, diskBudgetBytes: 8 * GIB }),

@@ -62,6 +62,11 @@ export interface MeshConfig {
      * decides for all that take part.
      */
     readonly arithmetic: 'exact' | 'fast';
+    /**
+     * In `fast`: how layers are computed, whatever was measured, by name: `{ '64x64@224x224': 'exact' }` is channels in and
+     * out at rows and columns of the result.
+     */
+    readonly layers: Readonly<Record<string, 'exact' | 'fast'>>;
   };
   readonly memory: {
     /** What weights and feature maps may take together. */

@@ -88,6 +88,13 @@ const ENTRIES = {
       threads: v.optional(integer(0, 256)),
       macsPerSecond: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
       arithmetic: v.optional(oneOf(['exact', 'fast'])),
+      layers: v.optional(
+        v.record(
+          matching(/^\d+x\d+@\d+x\d+$/, 'must be named by channels and extents, such as 64x64@224x224'),
+          oneOf(['exact', 'fast']),
+          'must be an object',
+        ),
+      ),
     }),
   ),
   memory: v.optional(section({ budgetBytes: v.optional(bytes) })),

@@ -11,7 +11,7 @@ import type { EntrySettings } from '../core/election/entry.ts';
 import { createFence, type Fence } from '../core/election/fence.ts';
 import { isAt, TO_ENTRY } from './piece-address.ts';
 import { PlanLedger } from './plan-ledger.ts';
-import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
+import type { Clock, LayerChoice, MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
 import type { Planner } from './plan-thread.ts';
 import { Preparation } from './preparation.ts';
 import type { ProgramShelf } from './program-shelf.ts';
@@ -35,6 +35,8 @@ export interface PeerActorsParts {
   /** What is kept of pieces that come before their plan. */
   readonly earlyLimits?: EarlyLimits;
   readonly arithmetic: Arithmetic;
+  /** What the costs promise when absent. */
+  readonly layers?: LayerChoice;
   /** The share of the answers that is verified unasked, from 0 to 1; none when absent. */
   readonly verifiedShare?: number;
   readonly electionSettings?: EntrySettings;
@@ -60,7 +62,7 @@ export class PeerActors {
 
   constructor(parts: PeerActorsParts) {
     const { logger, plans, limits, earlyLimits = EARLY_DEFAULTS } = parts;
-    const preparation = new Preparation(parts.models, parts.planner, parts.arithmetic);
+    const preparation = new Preparation(parts.models, parts.planner, parts.arithmetic, parts.layers);
     const ledger = new PlanLedger();
     const fencing = { createFence: parts.createFence ?? createFence };
     const records = new Recorder(parts.clock);

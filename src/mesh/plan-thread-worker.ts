@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import { bindGraph } from '../core/graph/bind.ts';
+import { byVerdicts } from '../core/graph/minimal-filtering.ts';
 import type { Graph } from '../core/graph/graph.ts';
 import type { ModelId } from '../core/ids.ts';
 import { encodePlan } from '../core/plan/encode.ts';
@@ -12,12 +13,13 @@ import type { PlanCall, PlanQuestion, PlanReply } from './plan-thread.ts';
 const graphs = new Map<ModelId, Graph>();
 
 /** @throws MeshError as `planRequest`. */
-function planOf({ arithmetic, inputs, ...question }: PlanQuestion): Plan {
+function planOf({ arithmetic, verdicts, inputs, ...question }: PlanQuestion): Plan {
   try {
-    return planRequest({ ...question, bound: bindGraph(graphs.get(question.modelId)!, inputs, arithmetic) });
+    const bound = bindGraph(graphs.get(question.modelId)!, inputs, arithmetic, byVerdicts(verdicts));
+    return planRequest({ ...question, bound });
   } catch (error) {
     if (arithmetic === 'exact' || !(error instanceof MeshError) || error.code !== 'UNAVAILABLE') throw error;
-    return planOf({ ...question, inputs, arithmetic: 'exact' });
+    return planOf({ ...question, inputs, verdicts, arithmetic: 'exact' });
   }
 }
 

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { MeshError } from '../core/errors.ts';
 import type { Graph } from '../core/graph/graph.ts';
 import type { Arithmetic, InputSpec } from '../core/graph/bind.ts';
+import type { Verdicts } from '../core/graph/minimal-filtering.ts';
 import type { ModelId } from '../core/ids.ts';
 import type { PlanRequest } from '../core/plan/planner.ts';
 
@@ -13,6 +14,8 @@ export type PlanQuestion = Omit<PlanRequest, 'bound'> & {
   readonly inputs: ReadonlyMap<string, InputSpec>;
   /** What the plan is to compute with; where the larger weights of `fast` do not fit the peers, it is `exact` all the same. */
   readonly arithmetic: Arithmetic;
+  /** In `fast`. */
+  readonly verdicts: Verdicts;
 };
 
 /** Makes plans. */

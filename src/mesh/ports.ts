@@ -5,6 +5,8 @@
 import type { WeightFile } from '../../kernels/kernel.ts';
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import type { PeerProfile } from '../core/cost/cost-model.ts';
+import type { InputSpec } from '../core/graph/bind.ts';
+import type { Verdicts } from '../core/graph/minimal-filtering.ts';
 import type { Graph } from '../core/graph/graph.ts';
 import type { ModelId, PeerId } from '../core/ids.ts';
 
@@ -70,6 +72,17 @@ export interface ModelAccess {
     onProgress: (completedBytes: number, totalBytes: number) => void,
   ): Promise<WeightFile | null>;
 }
+
+/** How this peer would have layers computed in the plans that it makes. */
+export interface LayerChoice {
+  /** Those that are known so far. */
+  readonly verdicts: Verdicts;
+  /** Has the layers of a model measured when there is time, if there are any that were not. */
+  consider(graph: Graph, inputs: ReadonlyMap<string, InputSpec>): void;
+}
+
+/** What the costs promise, and nothing else. */
+export const UNMEASURED: LayerChoice = { verdicts: {}, consider: () => undefined };
 
 export interface Clock {
   /** Milliseconds, monotonic. */

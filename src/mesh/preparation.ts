@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import type { Arithmetic, BoundGraph, InputSpec } from '../core/graph/bind.ts';
 import { bindGraph } from '../core/graph/bind.ts';
+import { amongNamed, type Verdicts } from '../core/graph/minimal-filtering.ts';
 import { MeshError } from '../core/errors.ts';
-import type { ModelId, PlanDigest } from '../core/ids.ts';
+import type { PlanDigest } from '../core/ids.ts';
 import { deriveDataflow, type Dataflow } from '../core/plan/dataflow.ts';
 import { decodePlan, encodePlan } from '../core/plan/encode.ts';
 import { patchPlan } from '../core/plan/patch.ts';
@@ -11,7 +12,7 @@ import { levelled } from '../core/plan/planner.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import { checkPlan } from '../core/plan/validate.ts';
 import type { Planner, PlanQuestion } from './plan-thread.ts';
-import type { ModelAccess } from './ports.ts';
+import { UNMEASURED, type LayerChoice, type ModelAccess } from './ports.ts';
 import { RecentMap } from './recent-map.ts';
 
 /** How many of each are kept; the ones used longest ago go first. */
@@ -35,7 +36,7 @@ export interface PreparedPlan {
   readonly dataflow: Dataflow;
 }
 
-type Question = Omit<PlanQuestion, 'arithmetic'>;
+type Question = Omit<PlanQuestion, 'arithmetic' | 'verdicts'>;
 
 const digestOf = (bytes: Uint8Array): PlanDigest => createHash('sha256').update(bytes).digest('hex') as PlanDigest;
 
@@ -45,14 +46,14 @@ const describeInputs = (inputs: ReadonlyMap<string, InputSpec>): string =>
 const encodedOf = (bytes: Uint8Array): EncodedPlan => ({ digest: digestOf(bytes), bytes });
 
 /** What a plan depends on, and the same but for who is there. */
-function keysOf(question: Question): { readonly key: string; readonly family: string } {
+function keysOf(question: Question, verdicts: Verdicts): { readonly key: string; readonly family: string } {
   const { modelId, coordinator, link, parallelism, inputs, isCold = false, concurrency = 1 } = question;
   const peers = levelled(question.peers).map(({ peer, macsPerSecond, memoryBudgetBytes }) => [
     peer,
     macsPerSecond,
     memoryBudgetBytes,
   ]);
-  const family = [modelId, describeInputs(inputs), link, parallelism, concurrency];
+  const family = [modelId, describeInputs(inputs), link, parallelism, concurrency, verdicts];
   return { key: JSON.stringify([...family, coordinator, isCold, peers]), family: JSON.stringify(family) };
 }
 
@@ -60,6 +61,7 @@ export class Preparation {
   readonly #models: ModelAccess;
   readonly #planner: Planner;
   readonly #arithmetic: Arithmetic;
+  readonly #layers: LayerChoice;
   readonly #bound = new RecentMap<string, BoundGraph>(KEPT);
   readonly #plans = new RecentMap<PlanDigest, PreparedPlan>(KEPT);
   /** By what was asked of the planner. */
@@ -67,23 +69,20 @@ export class Preparation {
   /** The plan used last, by what was asked of the planner but for who was there. */
   readonly #latest = new RecentMap<string, PlanDigest>(KEPT);
 
-  /** @param arithmetic of the plans that this peer makes; in those of others theirs counts. */
-  constructor(models: ModelAccess, planner: Planner, arithmetic: Arithmetic) {
+  /** @param arithmetic and `layers` of the plans that this peer makes; in those of others theirs count. */
+  constructor(models: ModelAccess, planner: Planner, arithmetic: Arithmetic, layers: LayerChoice = UNMEASURED) {
     this.#models = models;
     this.#planner = planner;
     this.#arithmetic = arithmetic;
+    this.#layers = layers;
   }
 
-  async #bind(
-    id: ModelId,
-    inputs: ReadonlyMap<string, InputSpec>,
-    arithmetic: Arithmetic,
-    signal: AbortSignal,
-  ): Promise<BoundGraph> {
-    const key = `${id}${arithmetic}${describeInputs(inputs)}`;
+  async #bind({ modelId: id, arithmetic, filtered = [], ...plan }: Plan, signal: AbortSignal): Promise<BoundGraph> {
+    const inputs = new Map(Object.entries(plan.inputs));
+    const key = `${id}${arithmetic}${JSON.stringify(filtered)}${describeInputs(inputs)}`;
     const known = this.#bound.get(key);
     if (known !== undefined) return known;
-    const bound = bindGraph(await this.#models.graph(id, signal), inputs, arithmetic);
+    const bound = bindGraph(await this.#models.graph(id, signal), inputs, arithmetic, amongNamed(filtered));
     this.#bound.set(key, bound);
     return bound;
   }
@@ -95,7 +94,7 @@ export class Preparation {
    * @throws MeshError MODEL_NOT_FOUND, INVALID_INPUT, UNAVAILABLE.
    */
   async planFor(question: Question, signal: AbortSignal, earlier?: PlanDigest): Promise<EncodedPlan> {
-    const { key, family } = keysOf(question);
+    const { key, family } = keysOf(question, this.#layers.verdicts);
     const known = this.#encoded.get(key);
     if (known !== undefined) {
       this.#latest.set(family, known.digest);
@@ -111,14 +110,16 @@ export class Preparation {
   }
 
   async #make(question: Question, signal: AbortSignal): Promise<EncodedPlan> {
-    const asked = { ...question, arithmetic: this.#arithmetic };
-    return encodedOf(await this.#planner.plan(asked, await this.#models.graph(question.modelId, signal)));
+    const graph = await this.#models.graph(question.modelId, signal);
+    const { verdicts } = this.#layers;
+    if (this.#arithmetic === 'fast') this.#layers.consider(graph, question.inputs);
+    return encodedOf(await this.#planner.plan({ ...question, arithmetic: this.#arithmetic, verdicts }, graph));
   }
 
   /** Has the next requests use a better plan than one that was patched, where there is one. Never rejects. */
   async #improve(question: Question, patchedMs: number, patched: EncodedPlan): Promise<void> {
     const asked = { ...question, isCold: false };
-    const { key } = keysOf(asked);
+    const { key } = keysOf(asked, this.#layers.verdicts);
     if (this.#encoded.get(key) !== undefined && question.isCold === true) return;
     this.#encoded.set(key, patched);
     try {
@@ -143,7 +144,7 @@ export class Preparation {
     if (known !== undefined) return known;
     if (digestOf(bytes) !== digest) throw new MeshError('INVALID_MESSAGE', 'a plan came under the digest of another');
     const plan = decodePlan(bytes);
-    const bound = await this.#bind(plan.modelId, new Map(Object.entries(plan.inputs)), plan.arithmetic, signal);
+    const bound = await this.#bind(plan, signal);
     checkPlan(bound, plan);
     const prepared = { bound, plan, dataflow: deriveDataflow(bound, plan) };
     this.#plans.set(digest, prepared);

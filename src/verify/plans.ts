@@ -76,6 +76,7 @@ function planOf(bound: BoundGraph, modelId: ModelId, blocks: readonly Block[], p
     modelId,
     inputs: Object.fromEntries(inputs) as Plan['inputs'],
     arithmetic: bound.arithmetic,
+    ...(bound.arithmetic === 'fast' ? { filtered: bound.filtered } : {}),
     participants: Array.from({ length: participants }, (_, index) => asPeerId(`part-${index}`)),
     blocks,
     predictedMs: 0,

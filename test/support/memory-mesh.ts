@@ -12,6 +12,7 @@ import { planCodec, type PlanMessage } from '../../protocols/plan/messages.ts';
 import { MeshError } from '../../src/core/errors.ts';
 import type { Arithmetic } from '../../src/core/graph/bind.ts';
 import type { Graph } from '../../src/core/graph/graph.ts';
+import type { Verdicts } from '../../src/core/graph/minimal-filtering.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { ClientRequest, EntryLimits } from '../../src/mesh/entry.ts';
@@ -40,6 +41,8 @@ export interface MemoryMeshOptions {
   /** File of the weight blob, where the model has one. */
   readonly weightPath?: string;
   readonly arithmetic?: Arithmetic;
+  /** What each peer has found out about layers; what the costs promise when absent. */
+  readonly verdicts?: readonly Verdicts[];
   /** Relative speeds; all equal when absent. */
   readonly speeds?: readonly number[];
   readonly earlyLimits?: EarlyLimits;
@@ -81,7 +84,8 @@ export class MemoryMesh {
 
   #createPeer(index: number): MemoryPeer {
     const id = asPeerId(`peer${index}`);
-    const { graph, weightPath, kernels, verifiedShare = 0, speeds, earlyLimits, arithmetic = 'exact' } = this.#options;
+    const { graph, weightPath, kernels, verifiedShare = 0, speeds, earlyLimits, verdicts } = this.#options;
+    const { arithmetic = 'exact' } = this.#options;
     const kernel = kernels?.[index] ?? this.#options.kernel;
     const lost = new Set<(peer: PeerId) => void>();
     const convicted = new Map<PeerId, string>();
@@ -128,6 +132,7 @@ export class MemoryMesh {
       mapBytes: this.#options.mapBytes ?? 1e9,
       ...(earlyLimits === undefined ? {} : { earlyLimits }),
       arithmetic,
+      ...(verdicts === undefined ? {} : { layers: { verdicts: verdicts[index]!, consider: () => undefined } }),
       verifiedShare,
     });
     return { id, actors, lost, convicted, isAlive: true };

@@ -9,11 +9,10 @@ import type { DataType } from '../tensor/data-type.ts';
 import { elementCount, type Shape, type Tensor } from '../tensor/tensor.ts';
 import { foldNode } from './fold.ts';
 import type { Graph, Node, ValueInfo } from './graph.ts';
-import { LEAST_GAIN } from '../ops/winograd-conv.ts';
-import { whereItPromises, withMinimalFiltering, type IsFiltered } from './minimal-filtering.ts';
+import { byVerdicts, withMinimalFiltering, type Arithmetic, type IsFiltered } from './minimal-filtering.ts';
 import type { Step } from './step.ts';
 
-export type { Step };
+export type { Arithmetic, Step };
 
 export interface BoundGraph {
   readonly graph: Graph;
@@ -33,12 +32,6 @@ export interface BoundGraph {
   /** First step whose result has no known shape: it and all after it run whole. `steps.length` where there is none. */
   readonly firstOpaque: number;
 }
-
-/**
- * `exact`: every operator as the model has it. `fast`: 3x3 convolutions by minimal filtering where that is faster, whose
- * results differ in the last bits.
- */
-export type Arithmetic = 'exact' | 'fast';
 
 export interface InputSpec {
   readonly type: DataType;
@@ -218,7 +211,7 @@ export function bindGraph(
   graph: Graph,
   inputs: ReadonlyMap<string, InputSpec>,
   arithmetic: Arithmetic = 'exact',
-  isWanted: IsFiltered = whereItPromises(LEAST_GAIN),
+  isWanted: IsFiltered = byVerdicts({}),
 ): BoundGraph {
   checkInputs(graph, inputs);
   const known: Known = {

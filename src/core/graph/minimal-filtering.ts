@@ -7,12 +7,19 @@ import type { BoundNode } from '../ops/rule.ts';
 import {
   asWinogradConv,
   filterableLayer,
+  LEAST_GAIN,
   promisedGain,
   winogradConv,
   type FilterableLayer,
 } from '../ops/winograd-conv.ts';
 import type { Graph } from './graph.ts';
 import type { Step } from './step.ts';
+
+/**
+ * `exact`: every operator as the model has it. `fast`: 3x3 convolutions by minimal filtering where that is faster, whose
+ * results differ in the last bits.
+ */
+export type Arithmetic = 'exact' | 'fast';
 
 /** @param name of the convolution's result in the model. */
 export type IsFiltered = (layer: FilterableLayer, name: string) => boolean;
@@ -22,6 +29,22 @@ export const whereItPromises =
   (leastGain: number): IsFiltered =>
   (layer) =>
     leastGain === 0 || promisedGain(layer) >= leastGain;
+
+/** What all convolutions of the same speed have in common: `64x128@56x56`, channels in and out at rows and columns. */
+export const layerName = ({ channelsIn, channelsOut, rows, columns }: FilterableLayer): string =>
+  `${channelsIn}x${channelsOut}@${rows}x${columns}`;
+
+/** How layers are best computed, by their names. */
+export type Verdicts = Readonly<Record<string, Arithmetic>>;
+
+/** Where there is no verdict on a layer, what the costs promise counts. */
+export const byVerdicts = (verdicts: Verdicts): IsFiltered => {
+  const isPromising = whereItPromises(LEAST_GAIN);
+  return (layer, name) => {
+    const verdict = verdicts[layerName(layer)];
+    return verdict === undefined ? isPromising(layer, name) : verdict === 'fast';
+  };
+};
 
 export const amongNamed = (names: Iterable<string>): IsFiltered => {
   const named = new Set(names);

@@ -19,6 +19,7 @@ const MAX_RANK = 8;
 /** Outputs of one block, and names of tensors in a plan. */
 const MAX_OUTPUTS = 256;
 const MAX_TENSORS = MAX_BLOCKS * 4;
+const MAX_FILTERED = 4096;
 const MAX_PART_NUMBERS = 2 + MAX_OUTPUTS * (2 + 2 * MAX_RANK);
 const UNKNOWN_SIZE = -1;
 
@@ -92,12 +93,16 @@ export function decodePlan(encoded: Uint8Array): Plan {
     modelId,
     inputs: decodeInputs(plan.inputs),
     arithmetic,
+    ...(arithmetic === 'fast' ? { filtered: decodeFiltered(plan.filtered) } : {}),
     participants,
     blocks: list(plan.blocks, 'blocks', MAX_BLOCKS).map((block) => decodeBlock(block, participants.length, tensors)),
     predictedMs: milliseconds(plan.predictedMs),
     singleMs: milliseconds(plan.singleMs),
   };
 }
+
+const decodeFiltered = (value: unknown): string[] =>
+  list(value, 'filtered', MAX_FILTERED).map((name) => text(name, 'the name of a convolution'));
 
 function parseJson(encoded: Uint8Array): unknown {
   try {

@@ -35,6 +35,8 @@ export interface Plan {
   readonly inputs: Readonly<Record<string, InputSpec>>;
   /** The same for all participants, so that tiles fit together whoever computes them. */
   readonly arithmetic: Arithmetic;
+  /** In `fast`: the convolutions by minimal filtering, by the names of their results in the model. */
+  readonly filtered?: readonly string[];
   /** The coordinator is among them only if it computes. */
   readonly participants: readonly PeerId[];
   /** Cover all steps, in order. */

@@ -99,6 +99,7 @@ function planFor(request: PlanRequest, participants: readonly PeerProfile[], isF
       modelId: request.modelId,
       inputs: Object.fromEntries(inputs) as Plan['inputs'],
       arithmetic: bound.arithmetic,
+      ...(bound.arithmetic === 'fast' ? { filtered: bound.filtered } : {}),
       participants: participants.map((profile) => profile.peer),
       blocks: result.blocks,
       predictedMs: result.predictedMs + setupMs(participants[0]!, participants.length),

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { lenet5Graph } from '../../../../models/zoo/lenet5/network.ts';
 import { vggGraph } from '../../../../models/zoo/vgg/network.ts';
 import { GIGABIT } from '../../../../src/core/cost/cost-model.ts';
-import { bindGraph } from '../../../../src/core/graph/bind.ts';
+import { bindGraph, type Arithmetic } from '../../../../src/core/graph/bind.ts';
 import type { Graph } from '../../../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId } from '../../../../src/core/ids.ts';
 import { decodePlan, encodePlan } from '../../../../src/core/plan/encode.ts';
 import type { Plan } from '../../../../src/core/plan/plan.ts';
 import { planRequest } from '../../../../src/core/plan/planner.ts';
 
-function plan(graph: Graph, boards: number): Plan {
+function plan(graph: Graph, boards: number, arithmetic: Arithmetic = 'exact'): Plan {
   const [input] = graph.inputs;
   const shape = input!.dims.map((dim) => (typeof dim === 'string' ? 1 : dim));
   const peers = Array.from({ length: boards }, (_, index) => ({
@@ -18,7 +18,7 @@ function plan(graph: Graph, boards: number): Plan {
     memoryBudgetBytes: 1e9,
   }));
   return planRequest({
-    bound: bindGraph(graph, new Map([[input!.name, { type: 'float32', shape }]])),
+    bound: bindGraph(graph, new Map([[input!.name, { type: 'float32', shape }]]), arithmetic),
     modelId: 'a'.repeat(64) as ModelId,
     peers,
     coordinator: peers[0]!.peer,
@@ -38,6 +38,14 @@ describe('core/plan/encode', () => {
     for (const made of [plan(lenet5Graph(), 2), plan(vggGraph('vgg16'), 4)]) {
       assert.deepEqual(decodePlan(encodePlan(made)), rounded(made));
     }
+  });
+
+  it('names the convolutions by minimal filtering in fast arithmetic, and no others', () => {
+    const { filtered = [] } = decodePlan(encodePlan(plan(vggGraph('vgg16'), 4, 'fast')));
+    const convolutions = vggGraph('vgg16').nodes.filter(({ op }) => op === 'Conv');
+    assert.ok(filtered.length > 0 && filtered.length < convolutions.length);
+    assert.ok(filtered.every((name) => convolutions.some(({ outputs }) => outputs[0] === name)));
+    assert.ok(!('filtered' in decodePlan(encodePlan(plan(vggGraph('vgg16'), 4)))));
   });
 
   it('keeps scalars and whole values of unknown size', () => {

@@ -181,6 +181,7 @@ describe('core/plan', () => {
       ['a missing block', { ...good, blocks: good.blocks.slice(1) }, /next/],
       ['a missing end', { ...good, blocks: good.blocks.slice(0, -1) }, /ends at/],
       ['a missing part', { ...good, blocks: [{ ...block!, parts: [part!] }, ...good.blocks.slice(1)] }, /cover/],
+      ['a layer that there is not', { ...good, arithmetic: 'fast', filtered: ['conv9'] }, /"conv9" is no convolution/],
       ['a part twice', { ...good, blocks: [{ ...block!, parts: [part!, part!] }, ...good.blocks.slice(1)] }, /cover/],
     ];
     for (const [name, value, message] of misfits) {
