@@ -21,10 +21,11 @@ import { replaceFile } from './mesh/model-store/storage.ts';
 import type { Logger } from './observability/logger.ts';
 
 const SCHEMA = 'tilemesh.layer-times/1';
+const TIMES = v.object({ exact: v.number(), fast: v.number() });
 const FILE = v.object({
   schema: v.literal(SCHEMA),
   machine: v.string(),
-  layers: v.record(v.string(), v.object({ exactMs: v.number(), fastMs: v.number(), difference: v.number() })),
+  layers: v.record(v.string(), v.object({ aloneMs: TIMES, betweenMs: v.exactOptional(TIMES), difference: v.number() })),
 });
 
 export interface LayerGaugeParts {

@@ -5,7 +5,15 @@
  */
 import { ZOO, type ZooName } from '../../models/zoo/index.ts';
 import type { Kernel, WeightFile } from '../../kernels/kernel.ts';
-import { layerInput, layerTiles, verdictOf } from '../../kernels/layer-speed.ts';
+import {
+  gains,
+  inTurn,
+  layerInput,
+  layerTiles,
+  verdictOf,
+  type Surroundings,
+  type Times,
+} from '../../kernels/layer-speed.ts';
 import { hasLargeProduct } from '../../kernels/lanes/session-definition.ts';
 import { createOnnxRuntimeKernel } from '../../kernels/onnxruntime/kernel.ts';
 import { createWasmKernel } from '../../kernels/wasm/kernel.ts';
@@ -13,7 +21,7 @@ import { difference } from '../../src/core/compare.ts';
 import { verifyInputs } from '../../src/cli/verify-inputs.ts';
 import { regionShape, wholeRegion } from '../../src/core/geometry/region.ts';
 import { bindGraph, isConstant, type Arithmetic, type BoundGraph } from '../../src/core/graph/bind.ts';
-import { byVerdicts, candidatesOf, layerName } from '../../src/core/graph/minimal-filtering.ts';
+import { byVerdicts, candidatesOf, layerName, type Verdict } from '../../src/core/graph/minimal-filtering.ts';
 import { isWinogradConv, WEIGHT_GROWTH, type FilterableLayer } from '../../src/core/ops/winograd-conv.ts';
 import { compileTile } from '../../src/core/program/compile.ts';
 import type { Program, Tile } from '../../src/core/program/program.ts';
@@ -54,7 +62,9 @@ export interface LayerResult extends Comparison {
   /** Operations of the direct convolution. */
   readonly flops: number;
   /** What `fast` computes it with. */
-  readonly variant: Arithmetic;
+  readonly variant: Verdict;
+  /** Where it gains alone: times between two cheap convolutions, these included. */
+  readonly betweenMs?: Times;
 }
 
 export interface NetworkResult extends Comparison {
@@ -140,8 +150,7 @@ async function compareTiles(
   const times: Record<Arithmetic, number[]> = { exact: [], fast: [] };
   const outputs: Partial<Record<Arithmetic, ReadonlyMap<string, Tensor>>> = {};
   for (let run = 0; run < runs + WARM_UP; run++) {
-    // Who runs second finds the core warmer.
-    for (const arithmetic of run % 2 === 0 ? (['exact', 'fast'] as const) : (['fast', 'exact'] as const)) {
+    for (const arithmetic of inTurn(run)) {
       const { tile } = subjects[arithmetic];
       const feeds = fresh([...[...inputs].filter(([name]) => tile.feeds.has(name)), ...tile.parameters]);
       const since = process.cpuUsage();
@@ -167,12 +176,18 @@ async function measureLayer(
   runs: number,
   signal: AbortSignal,
 ): Promise<LayerResult> {
-  const tiles = layerTiles(layer);
-  const inputs = new Map([['x', layerInput(layer)]]);
-  const compared = await compareTiles(kernel, tiles, null, inputs, runs, signal);
-  const { exact, fast, difference: apart } = compared;
-  const variant = verdictOf({ exactMs: exact.minMs, fastMs: fast.minMs, difference: apart });
-  return { layer, flops: 2 * tiles.exact.macs, variant, ...compared };
+  const compare = (surroundings: Surroundings): Promise<Comparison> => {
+    const inputs = new Map([['x', layerInput(layer)]]);
+    return compareTiles(kernel, layerTiles(layer, surroundings), null, inputs, runs, signal);
+  };
+  const timesOf = ({ exact, fast }: Comparison): Times => ({ exact: exact.minMs, fast: fast.minMs });
+  const alone = await compare('alone');
+  const aloneMs = timesOf(alone);
+  const betweenMs = gains(aloneMs) ? timesOf(await compare('between')) : undefined;
+  const variant = verdictOf({ aloneMs, ...(betweenMs && { betweenMs }), difference: alone.difference });
+  const { channelsIn, channelsOut, rows, columns } = layer;
+  const flops = 2 * 9 * channelsIn * channelsOut * rows * columns;
+  return { layer, flops, variant, ...(betweenMs && { betweenMs }), ...alone };
 }
 
 /** What was measured so far, each layer once. */
@@ -192,7 +207,7 @@ class Series {
     return [...this.#results.values()];
   }
 
-  async verdict(layer: FilterableLayer): Promise<Arithmetic> {
+  async verdict(layer: FilterableLayer): Promise<Verdict> {
     const name = layerName(layer);
     const known = this.#results.get(name);
     if (known !== undefined) return known.variant;
@@ -210,7 +225,7 @@ class Series {
       const graph = store.graph(id);
       const { inputs } = await verifyInputs(graph, { shape: [], seed: SEED });
       const exact = bindGraph(graph, inputs);
-      const verdicts: Record<string, Arithmetic> = {};
+      const verdicts: Record<string, Verdict> = {};
       for (const { layer } of candidatesOf(exact.steps, graph)) verdicts[layerName(layer)] = await this.verdict(layer);
       progress(model);
       const fast = bindGraph(graph, inputs, 'fast', byVerdicts(verdicts));

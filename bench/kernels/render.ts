@@ -27,12 +27,13 @@ export function renderKernels(terminal: Terminal, { setting, layers, networks, l
   ];
   const single = table(
     terminal,
-    columns('LAYER', ['USED', 'GFLOP/S', 'FAST']),
-    layers.map(({ layer, flops, variant, ...own }) => [
+    columns('LAYER', ['USED', 'GFLOP/S', 'FAST', 'BETWEEN']),
+    layers.map(({ layer, flops, variant, betweenMs, ...own }) => [
       layerName(layer),
       variant,
       gigaflops(flops, own.exact.minMs),
       gigaflops(flops, own.fast.minMs),
+      betweenMs === undefined ? '' : formatTimes(betweenMs.exact / betweenMs.fast),
       ...compared(own),
     ]),
   );

@@ -7,6 +7,7 @@ import { MeshError } from '../../src/core/errors.ts';
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute, type Node } from '../../src/core/graph/graph.ts';
 import { ints } from '../../src/core/ops/rule.ts';
 import { isWinogradConv } from '../../src/core/ops/winograd-conv.ts';
+import { isActivation, isHalvingPool, isLayoutFree } from '../../src/core/ops/map-layout.ts';
 import type { Program, WeightSlice } from '../../src/core/program/program.ts';
 import type { Shape, Tensor } from '../../src/core/tensor/tensor.ts';
 import { regionShape } from '../../src/core/geometry/region.ts';
@@ -47,20 +48,6 @@ export const frequencyNames = (weight: string): string[] =>
   Array.from({ length: TRANSFORM.frequencies ** 2 }, (_, index) => `${weight}::frequency::${index}`);
 
 export const biasName = (weight: string): string => `${weight}::bias`;
-
-/** Elementwise operators of one input. */
-const ACTIVATIONS: ReadonlySet<string> = new Set([
-  'Relu',
-  'LeakyRelu',
-  'Sigmoid',
-  'Tanh',
-  'Elu',
-  'HardSigmoid',
-  'HardSwish',
-]);
-
-/** Operators that are the same in any layout, as long as all that they read has it. */
-const LAYOUT_FREE: ReadonlySet<string> = new Set([...ACTIVATIONS, 'Add', 'Sub', 'Mul', 'Sum', 'Max', 'Min']);
 
 /** Rows and columns where channels are last, in the order of axes where they come second. */
 const CHANNELS_LAST_AXES = [0, 3, 1, 2];
@@ -139,10 +126,10 @@ class Rewriting {
     return turned;
   }
 
-  #isLayoutFree({ op, domain, inputs }: Node): boolean {
+  #isLayoutFree(node: Node): boolean {
+    const { inputs } = node;
     return (
-      domain === '' &&
-      LAYOUT_FREE.has(op) &&
+      isLayoutFree(node) &&
       inputs.every((name) => this.#channelsLast.has(name)) &&
       inputs.some((name) => !this.#turnedBack.has(name))
     );
@@ -195,7 +182,7 @@ class Rewriting {
       output = reader.outputs[0]!;
       return reader;
     };
-    const activation = take(({ op, domain }) => ACTIVATIONS.has(op) && domain === '');
+    const activation = take(isActivation);
     const isPooled = take(isHalvingPool) !== undefined;
     const result = emitConvolution(this.#emitter, {
       name: `${node.outputs[0]!}::winograd`,
@@ -252,21 +239,4 @@ function padsOf(node: Node): readonly [number, number, number, number] {
     throw invalid(node.name, 'its padding is not given in numbers');
   const [top = 0, left = 0, bottom = 0, right = 0] = intsAttribute(node, 'pads') ?? [];
   return [top, left, bottom, right];
-}
-
-/** Whether a node is a MaxPool of 2x2 with stride 2 that begins at the first output and leaves out what is half a window. */
-function isHalvingPool(node: Node): boolean {
-  const all = (name: string, value: number): boolean =>
-    (intsAttribute(node, name) ?? [value]).every((own) => own === value);
-  return (
-    node.op === 'MaxPool' &&
-    node.domain === '' &&
-    node.outputs.length === 1 &&
-    intsAttribute(node, 'kernel_shape')?.join() === '2,2' &&
-    intsAttribute(node, 'strides')?.join() === '2,2' &&
-    all('pads', 0) &&
-    all('dilations', 1) &&
-    intAttribute(node, 'ceil_mode', 0) === 0 &&
-    stringAttribute(node, 'auto_pad', 'NOTSET') === 'NOTSET'
-  );
 }

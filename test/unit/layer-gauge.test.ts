@@ -17,9 +17,14 @@ import { ints } from './core/ops/facts.ts';
 interface Speed {
   readonly exactMs: number;
   readonly fastMs: number;
+  /** Of `fast` between others; the same as alone when absent. */
+  readonly betweenMs?: number;
   /** Of results whose largest is 1. */
   readonly apart?: number;
 }
+
+const partsOf = (key: string): ['exact' | 'fast', string, 'alone' | 'between'] =>
+  key.split(/[ /]/) as ReturnType<typeof partsOf>;
 
 /** Runs take as long as is said of the layer; others fail. */
 function kernelOf(speeds: Readonly<Record<string, Speed>>): { readonly kernel: Kernel; readonly measured: string[] } {
@@ -28,17 +33,20 @@ function kernelOf(speeds: Readonly<Record<string, Speed>>): { readonly kernel: K
     name: 'told',
     memoryBytes: Infinity,
     prepare: ({ key }) => {
-      const [arithmetic, layer] = key.split(/[ /]/) as [string, string];
-      if (arithmetic === 'exact') measured.push(layer);
+      const [arithmetic, layer, surroundings] = partsOf(key);
+      if (arithmetic === 'exact' && surroundings === 'alone') measured.push(layer);
       return Promise.resolve();
     },
     run: (key) => {
-      const [arithmetic, layer] = key.split(/[ /]/) as ['exact' | 'fast', string];
+      const [arithmetic, layer, surroundings] = partsOf(key);
       const speed = speeds[layer];
       if (speed === undefined) return Promise.reject(new Error('broken'));
       const apart = arithmetic === 'fast' ? (speed.apart ?? 0) : 0;
       const y = fromFloat32([2], Float32Array.of(1, apart));
-      return Promise.resolve({ outputs: new Map([['y', y]]), computeMs: speed[`${arithmetic}Ms`] });
+      const aloneMs = speed[`${arithmetic}Ms`];
+      const isMore = surroundings === 'between' && arithmetic === 'fast';
+      const computeMs = isMore ? (speed.betweenMs ?? aloneMs) : aloneMs;
+      return Promise.resolve({ outputs: new Map([['y', y]]), computeMs });
     },
     release: () => Promise.resolve(),
     close: () => Promise.resolve(),
@@ -93,6 +101,11 @@ describe('gauge of layers', () => {
   it('takes minimal filtering for what it makes faster', async () => {
     const { verdicts } = await verdictsOf({ [FIRST]: GAIN, [SECOND]: LOSS });
     assert.deepEqual(verdicts, { [FIRST]: 'fast', [SECOND]: 'exact' });
+  });
+
+  it('takes it in chains only where it gains alone but not between others', async () => {
+    const { verdicts } = await verdictsOf({ [FIRST]: { ...GAIN, betweenMs: 2.9 }, [SECOND]: GAIN });
+    assert.deepEqual(verdicts, { [FIRST]: 'chained', [SECOND]: 'fast' });
   });
 
   it('does not take it, however fast, where results are further apart than is promised', async () => {

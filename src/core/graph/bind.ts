@@ -9,7 +9,7 @@ import type { DataType } from '../tensor/data-type.ts';
 import { elementCount, type Shape, type Tensor } from '../tensor/tensor.ts';
 import { foldNode } from './fold.ts';
 import type { Graph, Node, ValueInfo } from './graph.ts';
-import { byVerdicts, withMinimalFiltering, type Arithmetic, type IsFiltered } from './minimal-filtering.ts';
+import { byVerdicts, withMinimalFiltering, type Arithmetic, type FilterChoice } from './minimal-filtering.ts';
 import type { Step } from './step.ts';
 
 export type { Arithmetic, Step };
@@ -204,14 +204,14 @@ function withoutUnused(steps: readonly Step[], graph: Graph): Step[] {
 }
 
 /**
- * @param isWanted which of the convolutions that can be are computed by minimal filtering in `fast`.
+ * @param choose which of the convolutions that can be are computed by minimal filtering in `fast`.
  * @throws MeshError INVALID_INPUT when the inputs do not fit the graph.
  */
 export function bindGraph(
   graph: Graph,
   inputs: ReadonlyMap<string, InputSpec>,
   arithmetic: Arithmetic = 'exact',
-  isWanted: IsFiltered = byVerdicts({}),
+  choose: FilterChoice = byVerdicts({}),
 ): BoundGraph {
   checkInputs(graph, inputs);
   const known: Known = {
@@ -227,7 +227,7 @@ export function bindGraph(
   const bound = graph.nodes.map((node) => bindNode(graph, node, known)).filter((step) => step !== undefined);
   const used = withoutUnused(bound, graph);
   const { steps, filtered } =
-    arithmetic === 'fast' ? withMinimalFiltering(used, graph, isWanted) : { steps: used, filtered: [] };
+    arithmetic === 'fast' ? withMinimalFiltering(used, graph, choose) : { steps: used, filtered: [] };
   for (const output of graph.outputs) if (!known.types.has(output.name)) known.types.set(output.name, output.type);
 
   const producers = new Map<string, number>();

@@ -2,6 +2,7 @@
  * Which convolutions of a graph are computed by minimal filtering, and the graph with these. A normalisation that alone reads
  * a convolution is joined to it: its factors go into the weights.
  */
+import { isHalvingPool, isLayoutFree } from '../ops/map-layout.ts';
 import { batchNormalization } from '../ops/normalization.ts';
 import type { BoundNode } from '../ops/rule.ts';
 import {
@@ -21,34 +22,44 @@ import type { Step } from './step.ts';
  */
 export type Arithmetic = 'exact' | 'fast';
 
-/** @param name of the convolution's result in the model. */
-export type IsFiltered = (layer: FilterableLayer, name: string) => boolean;
+/** Which of the convolutions that can be are computed by minimal filtering. */
+export type FilterChoice = (candidates: readonly Candidate[]) => readonly Candidate[];
 
 /** Where the costs promise so much; 0: wherever it is possible. */
 export const whereItPromises =
-  (leastGain: number): IsFiltered =>
-  (layer) =>
-    leastGain === 0 || promisedGain(layer) >= leastGain;
+  (leastGain: number): FilterChoice =>
+  (candidates) =>
+    candidates.filter(({ layer }) => leastGain === 0 || promisedGain(layer) >= leastGain);
 
 /** What all convolutions of the same speed have in common: `64x128@56x56`, channels in and out at rows and columns. */
 export const layerName = ({ channelsIn, channelsOut, rows, columns }: FilterableLayer): string =>
   `${channelsIn}x${channelsOut}@${rows}x${columns}`;
 
-/** How layers are best computed, by their names. */
-export type Verdicts = Readonly<Record<string, Arithmetic>>;
+/**
+ * How a layer is best computed. `chained`: by minimal filtering next to another such layer, where it need not turn its map to
+ * another layout; otherwise directly.
+ */
+export type Verdict = Arithmetic | 'chained';
+
+/** By the names of layers. */
+export type Verdicts = Readonly<Record<string, Verdict>>;
 
 /** Where there is no verdict on a layer, what the costs promise counts. */
-export const byVerdicts = (verdicts: Verdicts): IsFiltered => {
-  const isPromising = whereItPromises(LEAST_GAIN);
-  return (layer, name) => {
-    const verdict = verdicts[layerName(layer)];
-    return verdict === undefined ? isPromising(layer, name) : verdict === 'fast';
+export const byVerdicts =
+  (verdicts: Verdicts): FilterChoice =>
+  (candidates) => {
+    const promising = new Set(whereItPromises(LEAST_GAIN)(candidates));
+    const verdict = (own: Candidate): Verdict =>
+      verdicts[layerName(own.layer)] ?? (promising.has(own) ? 'fast' : 'exact');
+    const gaining = new Set(candidates.filter((own) => verdict(own) !== 'exact').map(({ name }) => name));
+    return candidates.filter(
+      (own) => verdict(own) === 'fast' || (gaining.has(own.name) && own.neighbours.some((name) => gaining.has(name))),
+    );
   };
-};
 
-export const amongNamed = (names: Iterable<string>): IsFiltered => {
+export const amongNamed = (names: Iterable<string>): FilterChoice => {
   const named = new Set(names);
-  return (_, name) => named.has(name);
+  return (candidates) => candidates.filter(({ name }) => named.has(name));
 };
 
 /** A convolution that can be computed so. */
@@ -60,13 +71,15 @@ export interface Candidate {
   readonly facts: BoundNode;
   /** The normalisation that is joined to it. */
   readonly normalization: Step | undefined;
+  /** Others that it hands its map to, or has its map from, in whatever layout it is, by name. */
+  readonly neighbours: readonly string[];
 }
 
 /** In the order of the steps. */
 export function candidatesOf(steps: readonly Step[], graph: Graph): Candidate[] {
   const readers = readersOf(steps, graph);
   const isFixed = (name: string): boolean => graph.weights.has(name) || graph.constants.has(name);
-  return steps.flatMap((step): Candidate[] => {
+  const candidates = steps.flatMap((step): Omit<Candidate, 'neighbours'>[] => {
     const facts = step.bound?.facts;
     if (facts === undefined) return [];
     const layer = filterableLayer(facts, isFixed(step.node.inputs[1] ?? ''));
@@ -79,10 +92,37 @@ export function candidatesOf(steps: readonly Step[], graph: Graph): Candidate[] 
     // The runtime joins one to a direct convolution in ways of its own, which are not to be lost.
     return canJoin ? [{ name, layer, step, facts, normalization }] : [];
   });
+  const names = new Map(candidates.map(({ step, name }) => [step, name]));
+  const pairs = candidates.flatMap(({ name, step, normalization }) =>
+    [...reached((normalization ?? step).node.outputs[0]!, readers, names)].map((next) => [name, next] as const),
+  );
+  return candidates.map((own) => ({
+    ...own,
+    neighbours: pairs
+      .filter((pair) => pair.includes(own.name))
+      .flatMap((pair) => pair.filter((name) => name !== own.name)),
+  }));
+}
+
+type Readers = ReadonlyMap<string, readonly (Step | undefined)[]>;
+
+/** Names of the convolutions that get a map with nothing in between that minds its layout. */
+function reached(map: string, readers: Readers, names: ReadonlyMap<Step, string>): ReadonlySet<string> {
+  const found = new Set<string>();
+  const seen = new Set([map]);
+  for (const value of seen) {
+    for (const reader of readers.get(value) ?? []) {
+      if (reader === undefined) continue;
+      const name = names.get(reader);
+      if (name !== undefined && reader.node.inputs[0] === value) found.add(name);
+      else if (isLayoutFree(reader.node) || isHalvingPool(reader.node)) seen.add(reader.node.outputs[0]!);
+    }
+  }
+  return found;
 }
 
 /** Steps that read each value; undefined stands for whoever takes the outputs of the graph. */
-function readersOf(steps: readonly Step[], graph: Graph): ReadonlyMap<string, readonly (Step | undefined)[]> {
+function readersOf(steps: readonly Step[], graph: Graph): Readers {
   const readers = new Map<string, (Step | undefined)[]>();
   const add = (name: string, reader: Step | undefined): void => {
     const list = readers.get(name);
@@ -113,8 +153,8 @@ export interface Filtered {
 }
 
 /** The same steps with the wanted ones of the convolutions by minimal filtering. */
-export function withMinimalFiltering(steps: readonly Step[], graph: Graph, isWanted: IsFiltered): Filtered {
-  const taken = candidatesOf(steps, graph).filter(({ layer, name }) => isWanted(layer, name));
+export function withMinimalFiltering(steps: readonly Step[], graph: Graph, choose: FilterChoice): Filtered {
+  const taken = choose(candidatesOf(steps, graph));
   const replacements = new Map(taken.map((candidate) => [candidate.step, replacementOf(candidate)]));
   const joined = new Set(taken.map(({ normalization }) => normalization));
   return {
