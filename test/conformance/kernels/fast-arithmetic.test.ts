@@ -94,7 +94,7 @@ function drawGraph(random: Random, isSmall: boolean): { readonly graph: Graph; r
 
 for (const name of kernelNames) {
   describe(`fast arithmetic on ${name}`, function () {
-    this.timeout(300_000);
+    this.timeout(Math.max(this.timeout(), 300_000));
     const seed = Number(process.env.TILEMESH_SEED ?? randomInt(2 ** 31));
     const isSmall = name === 'reference';
     const rounds = isSmall ? 1 : ROUNDS;

@@ -35,7 +35,7 @@ function normal(seed: number, ...shape: Shape): Tensor {
 }
 
 describe('peers that measured layers differently', function () {
-  this.timeout(120_000);
+  this.timeout(Math.max(this.timeout(), 120_000));
   const same = { pads: ints(1, 1, 1, 1) };
   const graph = graphOf(
     [node('Conv', ['x', 'v'], ['a'], same), node('Relu', ['a'], ['b']), node('Conv', ['b', 'w'], ['c'], same)],
