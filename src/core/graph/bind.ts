@@ -16,6 +16,7 @@ export type { Arithmetic, Step };
 
 export interface BoundGraph {
   readonly graph: Graph;
+  /** `exact` as well where nothing is to be had by `fast`. */
   readonly arithmetic: Arithmetic;
   /** The convolutions computed by minimal filtering, by the names of their results in the model. */
   readonly filtered: readonly string[];
@@ -244,7 +245,7 @@ export function bindGraph(
   const { shapes, types, constants } = known;
   return {
     graph,
-    arithmetic,
+    arithmetic: filtered.length === 0 ? 'exact' : 'fast',
     filtered,
     shapes,
     types,

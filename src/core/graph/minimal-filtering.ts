@@ -88,7 +88,9 @@ export function candidatesOf(steps: readonly Step[], graph: Graph): Candidate[] 
     const all = readers.get(name) ?? [];
     const normalization = all.find((reader) => reader?.node.op === 'BatchNormalization');
     if (normalization === undefined) return [{ name, layer, step, facts, normalization }];
-    const canJoin = all.length === 1 && isJoinable(normalization, layer.channelsOut, isFixed);
+    const bias = step.node.inputs[2] ?? '';
+    const canJoin =
+      all.length === 1 && (bias === '' || isFixed(bias)) && isJoinable(normalization, layer.channelsOut, isFixed);
     // The runtime joins one to a direct convolution in ways of its own, which are not to be lost.
     return canJoin ? [{ name, layer, step, facts, normalization }] : [];
   });

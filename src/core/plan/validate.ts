@@ -24,7 +24,8 @@ function isPartition(regions: readonly Region[], full: Region): boolean {
 /** Checks that a plan fits a graph: all steps covered in order, every output of every block partitioned. */
 export function checkPlan(bound: BoundGraph, plan: Plan): void {
   const { filtered = [] } = plan;
-  const unknown = filtered.find((name) => !bound.filtered.includes(name));
+  const possible = new Set(bound.filtered);
+  const unknown = filtered.find((name) => !possible.has(name));
   if (unknown !== undefined) noPlan(`"${unknown}" is no convolution that can be computed by minimal filtering`);
   if (filtered.length !== bound.filtered.length)
     noPlan('it does not name the convolutions by minimal filtering once each');

@@ -71,7 +71,8 @@ describe('convolution by minimal filtering', () => {
       const shapes: Record<string, Shape> = { x: [1, 256, 28, 28] };
       for (const name of extra) shapes[name] = [256];
       const inputs = Object.entries(shapes).map(([name, shape]) => value(name, ...shape));
-      const all = [node('Conv', ['x', 'w'], ['c'], PADS), ...nodes];
+      const bias = extra.includes('t') ? ['t'] : [];
+      const all = [node('Conv', ['x', 'w', ...bias], ['c'], PADS), ...nodes];
       return bindGraph(graphOf(all, inputs, outputs, { weights }), specs(shapes), 'fast');
     };
 
@@ -96,6 +97,7 @@ describe('convolution by minimal filtering', () => {
     for (const [what, bound] of [
       ['somebody else reads the convolution as well', bindAll([norm(), node('Relu', ['c'], ['z'])], ['y', 'z'])],
       ['the convolution is an output of the model', bindAll([norm()], ['y', 'c'])],
+      ['the bias of the convolution is not fixed by the model', bindAll([norm()], ['y'], ['t'])],
       ['its factors are not fixed by the model', bindAll([norm(['s', 'b', 'm', 'u'])], ['y'], ['u'])],
     ] as const) {
       it(`is not taken where ${what}`, () => assert.deepEqual(bound.filtered, []));
