@@ -3,13 +3,12 @@
  * of these parts and nothing else; read this file first.
  */
 import { readFile } from 'node:fs/promises';
-import { arch, availableParallelism, cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { Registry } from 'prom-client';
 import { openKernel } from '../kernels/open.ts';
-import type { Kernel } from '../kernels/kernel.ts';
-import { runtimeVersion } from '../kernels/runtime-version.ts';
+import { describeSetting } from '../kernels/setting.ts';
 import { connectionLimits } from './api/connections.ts';
 import { loadCertificate } from './api-certificate.ts';
 import { API_LIMITS } from './api/limits.ts';
@@ -82,11 +81,6 @@ const KEPT_LOGS = 1024;
 
 /** Members that may answer questions. */
 const isAsked = (state: MemberState): boolean => ['alive', 'suspect', 'draining', 'joining'].includes(state);
-
-const describeForLayers = ({ name }: Kernel, threads: number): string =>
-  [cpus()[0]?.model ?? 'unknown', arch(), `${cpus().length} cores`, runtimeVersion(name), `${threads} threads`].join(
-    ', ',
-  );
 
 async function programVersion(): Promise<string> {
   for (const path of ['../package.json', '../../package.json']) {
@@ -206,7 +200,7 @@ async function assemble(
   const layers = await LayerGauge.open({
     kernel,
     path: join(config.data, 'layer-times.json'),
-    machine: describeForLayers(kernel, threadsPerLane),
+    machine: describeSetting(kernel.name, threadsPerLane),
     pinned: config.kernel.layers,
     maxBytes: kernel.name === 'reference' ? 0 : memoryBudgetBytes / LAYER_SHARE,
     isIdle: () => actors.load === 0,
