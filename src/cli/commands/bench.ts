@@ -92,7 +92,7 @@ async function preparedInput(
   options: BenchOptions,
 ): Promise<(parallelism: string) => Ask> {
   const urls = parseApiUrls(options.api);
-  const deadlineMs = options.deadline * 1000;
+  const deadlineMs = Math.ceil(options.deadline * 1000);
   const request = (parallelism: string, signal: AbortSignal): RunRequest => ({
     urls,
     model,

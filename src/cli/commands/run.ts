@@ -44,7 +44,7 @@ export async function runCommand(
       'give one INPUT (a picture, a text, a series or a .npy file), or --input NAME=FILE.npy for each input',
     );
   }
-  const deadlineMs = options.deadline === undefined ? DEFAULT_DEADLINE_MS : options.deadline * 1000;
+  const deadlineMs = options.deadline === undefined ? DEFAULT_DEADLINE_MS : Math.ceil(options.deadline * 1000);
   const signal = AbortSignal.any([terminal.interrupted, AbortSignal.timeout(deadlineMs + GRACE_MS)]);
   const request = {
     urls: parseApiUrls(options.api),
