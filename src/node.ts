@@ -56,11 +56,6 @@ export interface Peer extends PeerPort {
   readonly apiUrl: string;
   /** Where it began a mesh just now: how another board joins. */
   readonly invitation: Invitation | null;
-  /**
-   * Takes nothing new and finishes what is in hand, until the deadline of the configuration. Resolves to whether all was
-   * finished. Call `stop` afterwards.
-   */
-  drain(): Promise<boolean>;
   /** Where the Open Inference Protocol is served over gRPC; absent where that is off. */
   readonly grpcPort?: number;
   /** Leaves the mesh, cancels what is under way and releases everything. Safe to call twice. */
@@ -327,6 +322,7 @@ async function assemble(
     onModelsChanged: announce,
     troubles: () => (descriptors.trouble === undefined ? [] : [descriptors.trouble]),
     trust,
+    drain: () => leave(),
   });
   const { grpcPort } = config.api;
   const certificate = await loadCertificate(config, logger, undo);
@@ -374,7 +370,6 @@ async function assemble(
     ...port,
     apiUrl: api.url,
     invitation,
-    drain: leave,
     ...(api.grpcPort === undefined ? {} : { grpcPort: api.grpcPort }),
     stop: () => undo.run(),
   };

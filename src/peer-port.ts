@@ -37,6 +37,7 @@ export interface PeerPortParts {
   readonly isBusy: () => boolean;
   readonly onModelsChanged: () => void;
   readonly troubles: () => readonly string[];
+  readonly drain: PeerPort['drain'];
 }
 
 const newRequestId = (): RequestId => randomBytes(16).toString('hex') as RequestId;
@@ -113,6 +114,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
     },
 
     troubles: parts.troubles,
+    drain: parts.drain,
     refusal: (client) => entry.refusal(client),
     async pull(model: string, onProgress: ProgressListener, signal: AbortSignal): Promise<ModelView> {
       const { id, manifest } = await library.find(model, signal, onProgress);

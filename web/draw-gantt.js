@@ -5,6 +5,8 @@ import { AXIS, layOutGantt, ROW } from './gantt.js';
 
 const MIN_LABEL = 12;
 const MAX_ARROWS = 400;
+/** Of the word beside a mark: nearer than that to the edge it stands before the mark. */
+const MARK_WIDTH = 72;
 
 /**
  * @param {any} trace
@@ -86,10 +88,14 @@ export function drawGantt(trace, { peers, width, looks, nameOf, attempt, fromMs,
     .map(({ out, in: into }) =>
       svg('line', { x1: out.x + out.width, y1: out.y + 2, x2: into.x + into.width, y2: into.y + 2, class: 'arrow' }),
     );
-  const drawnMarks = marks.map(({ x, y: top, what }) => [
-    svg('line', { x1: x, x2: x, y1: top, y2: top + ROW, class: 'loss' }),
-    svg('text', { x: x + 3, y: top + 14, 'font-size': 11, class: 'loss-text' }, what),
-  ]);
+  const drawnMarks = marks.map(({ x, y: top, what }) => {
+    const isAtEdge = x > width - MARK_WIDTH;
+    const place = { x: isAtEdge ? x - 3 : x + 3, 'text-anchor': isAtEdge ? 'end' : 'start' };
+    return [
+      svg('line', { x1: x, x2: x, y1: top, y2: top + ROW, class: 'loss' }),
+      svg('text', { ...place, y: top + 14, 'font-size': 11, class: 'loss-text' }, what),
+    ];
+  });
   return svg(
     'svg',
     { class: 'gantt', width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': title },

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { isProgram } from '../../bench/emulation/system.ts';
 
 const execute = promisify(execFile);
-const BOOTSTRAP_DEADLINE_MS = 600_000;
+const BOOTSTRAP_DEADLINE_MS = 1_200_000;
 const COMMAND_DEADLINE_MS = 300_000;
 const SUITE = 'bookworm';
 

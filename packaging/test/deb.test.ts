@@ -13,7 +13,8 @@ import { tensor } from '../../src/core/tensor/tensor.ts';
 import { Chroot, chrootObstacle, readUnit } from './chroot.ts';
 import { bestLabel, startPeerProcess, type PeerProcess } from './peer-process.ts';
 
-const MAIN = join(import.meta.dirname, '../deb/main.ts');
+const ROOT = join(import.meta.dirname, '../..');
+const MAIN = join(ROOT, 'packaging/deb/main.ts');
 const LENET = join(import.meta.dirname, '../../models/zoo/lenet5/lenet5.onnx');
 const ARCHITECTURE = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const CONFIGURATION = '/etc/tilemesh/mesh.config.ts';
@@ -28,7 +29,7 @@ const isPresent = (path: string): Promise<boolean> =>
   );
 
 describe('the Debian package', function () {
-  this.timeout(900_000);
+  this.timeout(1_800_000);
 
   let workplace: string;
   let chroot: Chroot | undefined;
@@ -86,7 +87,7 @@ describe('the Debian package', function () {
     workplace = await mkdtemp(join(tmpdir(), 'tilemesh-package-'));
     chroot = await Chroot.create();
     await removeNetwork('abandoned');
-    network = await Network.create({ boards: 1, linkMbit: 1000 });
+    network = await Network.create({ boards: 2, linkMbit: 1000 });
     const { label, png } = await heldBackDigit(DIGIT);
     digit = { label };
     await writeFile(inside().path('tmp/digit.png'), png);
@@ -144,19 +145,44 @@ describe('the Debian package', function () {
 
   it('keeps identity, models and settings when it is upgraded', async () => {
     const path = inside().path(CONFIGURATION);
-    await writeFile(path, (await readFile(path, 'utf8')).replace("// mesh: 'default'", "mesh: 'kept'"));
+    await writeFile(path, (await readFile(path, 'utf8')).replace("// name: 'board-7'", "name: 'kept'"));
     await install(build(2));
     const peer = await start();
     const ready = await peer.ready;
-    assert.deepEqual([ready.id, ready.mesh], [firstId, 'kept']);
+    assert.deepEqual([ready.id, ready.name], [firstId, 'kept']);
     assert.deepEqual(await outputOf('own'), await outputOf('lenet5'));
     assert.equal((await peer.stop()).code, 0);
+  });
+
+  it('joins the mesh of another board with one command, as the user of the service', async () => {
+    const path = inside().path(CONFIGURATION);
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.replace("// mesh: 'default'", "mesh: 'other'"));
+    const [board, home] = [2, join(workplace, 'other')];
+    const peer = [process.execPath, join(ROOT, 'bin/tilemesh.js'), 'up', '--json'];
+    const settings = ['--name', 'other', '--mesh', 'other', '--data', home];
+    const env = { PATH: process.env.PATH, HOME: home };
+    const other = startPeerProcess([...network.prefix(board), ...peer, ...settings], { cwd: workplace, env });
+    try {
+      const { token } = (await other.ready).invitation!;
+      assert.equal((await ask('join', token)).mesh, 'other');
+      const joined = await start();
+      await joined.ready;
+      const { peers } = await ask('peers');
+      assert.equal((peers as readonly unknown[]).length, 2);
+      // Root is asked for no token: it is found where the service keeps it.
+      assert.equal((await ask('peer', 'list')).mesh, 'other');
+      assert.equal((await joined.stop()).code, 0);
+    } finally {
+      await other.stop();
+      await writeFile(path, text);
+    }
   });
 
   it('says in one line what is wrong with its configuration', async () => {
     const path = inside().path(CONFIGURATION);
     const text = await readFile(path, 'utf8');
-    await writeFile(path, text.replace("mesh: 'kept'", "mesh: 'Not A Mesh'"));
+    await writeFile(path, text.replace("name: 'kept'", "mesh: 'Not A Mesh'"));
     const peer = await start();
     await assert.rejects(peer.ready, /ended with 1/);
     assert.match((await peer.exit).stderr, /^tilemesh: mesh\.config\.ts: mesh must be .*\n$/);

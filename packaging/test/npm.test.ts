@@ -81,11 +81,20 @@ describe('the npm package', function () {
   it('makes three fresh machines one mesh that answers rightly, without a line of configuration', async () => {
     const { label, png } = await heldBackDigit(DIGIT);
     const start = performance.now();
+    const up = (machine: number): void => {
+      const surroundings = { cwd: home(machine), env: environment(machine) };
+      running.push(startPeerProcess(on(machine, 'up', '--json'), surroundings));
+    };
     for (let machine = 1; machine <= MACHINES; machine++) {
       await mkdir(home(machine));
       await writeFile(join(home(machine), 'digit.png'), png);
-      const surroundings = { cwd: home(machine), env: environment(machine) };
-      running.push(startPeerProcess(on(machine, 'up', '--json'), surroundings));
+    }
+    up(1);
+    await running[0]!.ready;
+    for (let machine = 2; machine <= MACHINES; machine++) {
+      const { token } = (await ask(1, 'invite')) as { readonly token: string };
+      await ask(machine, 'join', token);
+      up(machine);
     }
     const ready = await Promise.all(running.map((peer) => peer.ready));
     assert.deepEqual(ready.map(({ name }) => name).sort(), ['machine-1', 'machine-2', 'machine-3']);
@@ -102,8 +111,8 @@ describe('the npm package', function () {
 
   it('is no more than what runs, what it says, and on what terms', async () => {
     const installed = await readdir(join(folder!, 'node_modules/tilemesh'));
-    const wanted = ['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'mesh.config.ts', 'models', 'package.json'];
-    assert.deepEqual(installed.filter((name) => name !== 'node_modules').sort(), [...wanted, 'protocols']);
+    const wanted = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bin', 'dist', 'mesh.config.ts', 'models', 'package.json']; // prettier-ignore
+    assert.deepEqual(installed.filter((name) => name !== 'node_modules').sort(), [...wanted, 'protocols', 'web']);
     const files = await readdir(join(folder!, 'node_modules/tilemesh'), { recursive: true });
     assert.deepEqual(
       files.filter((path) => /(^|\/)(test|bench|demo|packaging)(\/|$)/.test(path) && !path.startsWith('node_modules')),

@@ -13,6 +13,8 @@ export interface Ready {
   readonly kernel: string;
   readonly api: string;
   readonly id: string;
+  /** Where it began a mesh. */
+  readonly invitation?: { readonly token: string };
 }
 
 export interface Exit {

@@ -158,4 +158,9 @@ export interface PeerPort {
   remove(model: string): Promise<RemovedModel>;
   /** @throws MeshError of any code. */
   infer(request: InferRequest): Promise<InferResult>;
+  /**
+   * Takes nothing new from now on and finishes what is in hand, until the deadline of the configuration; it stays a member.
+   * Resolves to whether all was finished; what is left then is handed over when the peer stops.
+   */
+  drain(): Promise<boolean>;
 }

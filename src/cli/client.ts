@@ -44,11 +44,12 @@ export async function getJson(urls: readonly URL[], path: string, signal: AbortS
 /** Asks for something to be done that needs no body. @throws UnreachableError, and MeshError with the code and words of the peer. */
 export async function sendJson(
   urls: readonly URL[],
-  method: 'DELETE',
+  method: 'DELETE' | 'PUT',
   path: string,
   signal: AbortSignal,
+  patienceMs = QUERY_MS,
 ): Promise<unknown> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(QUERY_MS)]);
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
   const response = await firstAnswer(urls.slice(0, 1), { path, signal: limited }, method);
   return response.json();
 }
@@ -93,8 +94,14 @@ export function postBytes(urls: readonly URL[], request: ApiRequest): Promise<Re
   return firstAnswer(urls, request, 'POST');
 }
 
+/** Nobody is there, or it says that another peer is to be asked. */
+const isForAnother = (error: unknown): boolean =>
+  error instanceof UnreachableError ||
+  (error instanceof MeshError && (error.code === 'UNAVAILABLE' || error.code === 'OVERLOADED'));
+
 /**
- * Posts and follows the progress to the result. Where the connection breaks, the next address is asked the same.
+ * Posts and follows the progress to the result. Where the connection breaks, or the peer takes nothing, the next address is
+ * asked the same.
  * @throws UnreachableError, and MeshError with the code and words of the peer.
  */
 export async function postForEvents(
@@ -107,7 +114,7 @@ export async function postForEvents(
       const response = await ask(url, { ...request, headers: { ...request.headers, accept: NDJSON } }, 'POST');
       return await readEvents(url, response, onProgress);
     } catch (error) {
-      if (!(error instanceof UnreachableError) || index === urls.length - 1) throw error;
+      if (!isForAnother(error) || index === urls.length - 1) throw error;
     }
   }
   throw new UsageError('--api names no address');
@@ -118,7 +125,7 @@ async function firstAnswer(urls: readonly URL[], request: ApiRequest, method: st
     try {
       return await ask(url, request, method);
     } catch (error) {
-      if (!(error instanceof UnreachableError) || index === urls.length - 1) throw error;
+      if (!isForAnother(error) || index === urls.length - 1) throw error;
     }
   }
   throw new UsageError('--api names no address');

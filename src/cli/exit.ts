@@ -1,5 +1,6 @@
 /** How a command ends: its exit code, and one line that says why. */
 import { toMeshError } from '../core/errors.ts';
+import { howToStart } from './service.ts';
 import { clean } from './text.ts';
 
 /** How `health` and `doctor` end. */
@@ -35,7 +36,7 @@ function whyUnreachable(url: string, cause: unknown): string {
     return `the certificate of ${url} is not trusted (${code}): name its authority with --ca FILE`;
   }
   if (code.startsWith('ERR_SSL_')) return `what answers at ${url} does not speak TLS (${code}): try http://`;
-  return `no peer answers at ${url}: start one with "npx tilemesh up" or name another with --api`;
+  return `no peer answers at ${url}: start one with "${howToStart()}" or name another with --api`;
 }
 
 /** All is said; the exit code says how it stands. */

@@ -33,6 +33,10 @@ export function parseParallelism(text: string): string {
   return text;
 }
 
+export function parseParallelisms(text: string): string[] {
+  return text.split(',').map(parseParallelism);
+}
+
 export function parseParts(text: string): number[] {
   const parts = text.split(',').map(Number);
   if (!parts.every((count) => Number.isInteger(count) && count >= 2 && count <= 64)) {

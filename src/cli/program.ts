@@ -15,9 +15,13 @@ import {
 import { addMembership } from './declare/membership.ts';
 import { addPlan, addSimulate, addVerify } from './declare/paper.ts';
 import { addCompletion, addConfig } from './declare/settings.ts';
-import { addImport, addModels, addPull, addRemove, addRequests, addRun, addTrace } from './declare/work.ts';
+import { addBench, addImport, addModels, addPull, addRemove, addRequests, addRun, addTrace } from './declare/work.ts';
 import { examples } from './options.ts';
 import type { Terminal } from './terminal.ts';
+
+/** What commander says in several lines, in one. */
+const usageLine = (text: string): string =>
+  `tilemesh: ${text.replace(/^error: |\.?\s*$/g, '').replaceAll(/\s*\n\s*/g, ' ')}: --help shows how\n`;
 
 export function createProgram(terminal: Terminal, version: string, startPeer: StartPeer): Command {
   const program = new Command('tilemesh')
@@ -35,8 +39,11 @@ export function createProgram(terminal: Terminal, version: string, startPeer: St
       await trustAuthority(ca);
     })
     .exitOverride()
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
-    .showHelpAfterError('(--help shows how)')
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.err,
+      outputError: (text, write) => write(usageLine(text)),
+    })
     .addHelpText(
       'before',
       examples([
@@ -48,6 +55,7 @@ export function createProgram(terminal: Terminal, version: string, startPeer: St
     );
   addUp(program, terminal, startPeer);
   addRun(program, terminal);
+  addBench(program, terminal);
   addHealth(program, terminal);
   addStatus(program, terminal);
   addPeers(program, terminal);

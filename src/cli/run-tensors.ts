@@ -12,7 +12,7 @@ import { readInput } from './input-file.ts';
 const HEADER_LENGTH = 'inference-header-content-length';
 
 interface ReplyDocument {
-  readonly parameters: { readonly request_id: string };
+  readonly parameters: { readonly request_id: string; readonly cut: string };
   readonly outputs: readonly {
     readonly name: string;
     readonly datatype: string;
@@ -21,9 +21,32 @@ interface ReplyDocument {
   }[];
 }
 
+export interface NamedTensor {
+  readonly name: string;
+  readonly array: Tensor;
+}
+
 /** @param assignments `name=file.npy` each. @throws UsageError for anything else. */
 export async function runTensors(request: RunRequest, assignments: readonly string[]): Promise<RunResult> {
-  const inputs = await Promise.all(assignments.map(readAssignment));
+  const { requestId, outputs } = await postTensors(request, await Promise.all(assignments.map(readAssignment)));
+  return {
+    requestId,
+    answer: { kind: 'tensors', tensors: outputs.map(([name, value]) => summarise(name, value)) },
+    ...(request.wantsTensors
+      ? { outputs: outputs.map(([name, value]) => ({ name, npy: Buffer.from(writeNpy(value)).toString('base64') })) }
+      : {}),
+  };
+}
+
+export interface TensorReply {
+  readonly requestId: string;
+  /** How the planner cut it. */
+  readonly cut: string;
+  readonly outputs: readonly (readonly [string, Tensor])[];
+}
+
+/** @throws UnreachableError, and MeshError with the code and words of the peer. */
+export async function postTensors(request: RunRequest, inputs: readonly NamedTensor[]): Promise<TensorReply> {
   const document = Buffer.from(
     JSON.stringify({
       id: request.requestId,
@@ -47,29 +70,16 @@ export async function runTensors(request: RunRequest, assignments: readonly stri
     body: Buffer.concat([document, ...inputs.map(({ array }) => array.bytes)]),
     signal: request.signal,
   });
-  const { requestId, outputs } = readReply(
-    new Uint8Array(await response.arrayBuffer()),
-    Number(response.headers.get(HEADER_LENGTH)),
-  );
-  return {
-    requestId,
-    answer: { kind: 'tensors', tensors: outputs.map(([name, value]) => summarise(name, value)) },
-    ...(request.wantsTensors
-      ? { outputs: outputs.map(([name, value]) => ({ name, npy: Buffer.from(writeNpy(value)).toString('base64') })) }
-      : {}),
-  };
+  return readReply(new Uint8Array(await response.arrayBuffer()), Number(response.headers.get(HEADER_LENGTH)));
 }
 
-async function readAssignment(text: string): Promise<{ readonly name: string; readonly array: Tensor }> {
+async function readAssignment(text: string): Promise<NamedTensor> {
   const [, name, file] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined || file === undefined) throw new UsageError(`--input "${text}" is not NAME=FILE.npy`);
   return { name, array: readNpy(await readInput(file)) };
 }
 
-function readReply(
-  body: Uint8Array,
-  headerBytes: number,
-): { readonly requestId: string; readonly outputs: readonly (readonly [string, Tensor])[] } {
+function readReply(body: Uint8Array, headerBytes: number): TensorReply {
   const document = JSON.parse(new TextDecoder().decode(body.subarray(0, headerBytes))) as ReplyDocument;
   let offset = headerBytes;
   const outputs = document.outputs.map((output): readonly [string, Tensor] => {
@@ -80,5 +90,6 @@ function readReply(
     offset = end;
     return [output.name, value];
   });
-  return { requestId: document.parameters.request_id, outputs };
+  const { request_id: requestId, cut } = document.parameters;
+  return { requestId, cut, outputs };
 }

@@ -1,5 +1,6 @@
 /** The composition root as the command line starts it; loaded by `up` only, so that other commands start fast. */
 import { outliveExhaustion } from './exhaustion.ts';
+import { rememberOwnPeer } from './own-peers.ts';
 import { tellSupervisor } from './supervisor.ts';
 import type { RunningPeer, StartRequest } from './commands/up.ts';
 
@@ -12,7 +13,9 @@ export async function startPeer(request: StartRequest): Promise<RunningPeer> {
     'uncaughtException',
     outliveExhaustion(say, () => performance.now()),
   );
-  const peer = await createPeer(await loadConfig(process.cwd(), overrides, configFile));
+  const config = await loadConfig(process.cwd(), overrides, configFile);
+  const peer = await createPeer(config);
+  await rememberOwnPeer(new URL(peer.apiUrl), config.data);
   await tellSupervisor(process.env, say);
   return peer;
 }

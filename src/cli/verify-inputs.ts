@@ -50,7 +50,7 @@ export async function verifyInputs(
  * @returns `note`: what was assumed, and how to say otherwise. @throws UsageError.
  */
 export function inputShapes(
-  graph: Graph,
+  graph: Pick<Graph, 'inputs'>,
   texts: readonly string[],
 ): { readonly shapes: ReadonlyMap<string, Shape>; readonly note?: string } {
   const given = parseShapes(graph, texts);
@@ -69,7 +69,7 @@ function assumedExtent(dim: number | string, axis: number, dims: readonly (numbe
   return axis === 1 && dims.length > 2 ? CHANNELS : SPATIAL;
 }
 
-function parseShapes(graph: Graph, texts: readonly string[]): Map<string, Shape> {
+function parseShapes(graph: Pick<Graph, 'inputs'>, texts: readonly string[]): Map<string, Shape> {
   const shapes = new Map<string, Shape>();
   for (const text of texts) {
     const at = text.lastIndexOf('=');
@@ -91,7 +91,8 @@ function parseShapes(graph: Graph, texts: readonly string[]): Map<string, Shape>
   return shapes;
 }
 
-function randomTensor({ name, type }: ValueInfo, shape: Shape, seed: number): Tensor {
+/** The same for the same seed. @throws MeshError INVALID_INPUT for types without numbers. */
+export function randomTensor({ name, type }: ValueInfo, shape: Shape, seed: number): Tensor {
   let state = seed >>> 0;
   const next = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -1,5 +1,6 @@
 /** The page of a peer in a real browser, against real peers on this machine, and against one that is hostile. */
 import assert from 'node:assert/strict';
+import axe, { type AxeResults } from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { Boards, type Board } from '../../demo/boards.ts';
 import { heldBackDigit, type Digit } from '../../demo/pictures.ts';
@@ -130,6 +131,16 @@ describe('The page of a peer', function () {
       await page.keyboard.press('ArrowRight');
       assert.match((await page.locator('#chosen-block h4').textContent())!, /^Block 2:/);
       assert.match(await focused('textContent'), /2\. /);
+    });
+
+    it('gives axe-core nothing to complain of, dark, light and on a phone', async () => {
+      for (const looks of [{ colorScheme: 'dark' }, { colorScheme: 'light' }, { viewport: PHONE }] as const) {
+        const { page } = await openPage(browser, first.url.href, looks);
+        await askDigit(page);
+        await page.evaluate(axe.source);
+        const { violations } = await page.evaluate<AxeResults>('axe.run()');
+        assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []); // prettier-ignore
+      }
     });
 
     it('fits a phone, and has landmarks, headings in order and a name for every picture', async () => {

@@ -128,6 +128,8 @@ export interface FakeOptions {
   readonly members?: readonly MemberView[];
   readonly isReady?: boolean;
   readonly troubles?: readonly string[];
+  /** Whether all was finished when it was asked to drain. */
+  readonly isDrained?: boolean;
   readonly refusal?: (client: string) => MeshError | undefined;
   /** Runs before the answer; may throw or wait. */
   readonly beforeAnswer?: (request: InferRequest) => Promise<void>;
@@ -185,6 +187,7 @@ export function fakePeer(options: FakeOptions = {}): FakePeer {
       return view(given.name);
     },
     refusal: (client) => options.refusal?.(client),
+    drain: () => Promise.resolve(options.isDrained ?? true),
     // eslint-disable-next-line @typescript-eslint/require-await
     pull: async (name, onProgress) => {
       known(name);

@@ -1,4 +1,4 @@
-/** `/tilemesh/v1/admin`: who may be a member. For whoever has the token, wherever the API listens. */
+/** `/tilemesh/v1/admin`: who may be a member, and whether this one takes work. For whoever has the token, wherever the API listens. */
 import type { FastifyInstance } from 'fastify';
 import { MeshError } from '../../core/errors.ts';
 import type { PeerId } from '../../core/ids.ts';
@@ -26,6 +26,8 @@ export async function membershipRoutes(app: FastifyInstance, { peer }: RouteCont
     await membership.rotate();
     return membership.view();
   });
+  // Not a POST: that would be a request under way, which draining waits for.
+  app.put(`${ADMIN_PATH}draining`, limits, async () => ({ peer: peer.self.id, isDone: await peer.drain() }));
   for (const change of CHANGES) {
     app.post<PeerBody>(`${ADMIN_PATH}${change}`, limits, async ({ body }) => {
       const named = resolvePeer(body?.peer);

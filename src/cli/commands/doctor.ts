@@ -8,6 +8,7 @@ import { readMachine } from '../../observability/machine.ts';
 import { getJson, parseApiUrls } from '../client.ts';
 import type { Finding, FindingLevel } from '../doctor/finding.ts';
 import { judgeCertificates, probeCertificates } from '../doctor/certificate.ts';
+import { howToStart } from '../service.ts';
 import { judgeMachine } from '../doctor/machine.ts';
 import { judgeMesh } from '../doctor/mesh.ts';
 import { judgeMulticast, probeMulticast } from '../doctor/multicast.ts';
@@ -82,7 +83,7 @@ const noPeer = ({ message }: UnreachableError): Finding => ({
   subject: 'this machine',
   text: message.split(':').slice(0, -1).join(':') || message,
   cause: 'no peer runs there, or its API listens elsewhere',
-  remedy: 'npx tilemesh up, or --api HOST:PORT',
+  remedy: `${howToStart()}, or --api HOST:PORT`,
 });
 
 const alone: Finding = {
@@ -91,7 +92,7 @@ const alone: Finding = {
   subject: 'mesh',
   text: 'the peer that was asked knows no other one',
   cause: 'no other runs on this network under the same mesh name, or multicast does not get through',
-  remedy: 'npx tilemesh up on another board; or: tilemesh up --bootstrap ADDRESS',
+  remedy: 'npx tilemesh invite, which says how another board joins; or: tilemesh up --bootstrap ADDRESS',
 };
 
 export async function doctorCommand(terminal: Terminal, options: DoctorOptions): Promise<void> {

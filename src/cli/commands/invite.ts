@@ -1,5 +1,6 @@
 /** `tilemesh invite`: a token with which one more board joins the mesh. */
 import { parseApiUrls, postJson } from '../client.ts';
+import { howToJoin } from '../service.ts';
 import { writeJson, type Terminal } from '../terminal.ts';
 import { clean } from '../text.ts';
 
@@ -24,5 +25,6 @@ export async function inviteCommand(terminal: Terminal, { api, admin, json }: In
 
 export const renderInvitation = ({ token, expiresAtMs }: InvitationText): string => {
   const minutes = Math.max(1, Math.round((expiresAtMs - Date.now()) / 60_000));
-  return `On the other board, within ${minutes} minutes:\n\n  npx tilemesh join ${clean(token)}\n  npx tilemesh up\n\n`;
+  const lines = howToJoin(clean(token)).map((line) => `  ${line}\n`);
+  return `On the other board, within ${minutes} minutes:\n\n${lines.join('')}\n`;
 };

@@ -1,4 +1,5 @@
 /** `tilemesh join`: takes the invitation of a mesh for the peer of this data folder. */
+import { howToStart, serviceOf } from '../service.ts';
 import { writeJson, type Terminal } from '../terminal.ts';
 import { clean } from '../text.ts';
 
@@ -43,5 +44,8 @@ export async function joinCommand(
     signal: terminal.interrupted,
   });
   if (options.json) writeJson(terminal, 'join/1', joined);
-  else terminal.out(`This board belongs to the mesh ${clean(joined.mesh)} now. Start it with "npx tilemesh up".\n`);
+  else {
+    const start = serviceOf() === undefined ? ` Start it with "${howToStart()}".` : '';
+    terminal.out(`This board belongs to the mesh ${clean(joined.mesh)} now.${start}\n`);
+  }
 }

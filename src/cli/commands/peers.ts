@@ -155,7 +155,7 @@ export function renderPeers(terminal: Terminal, peers: readonly MemberView[]): s
     return advice === undefined ? [] : [`${clean(peer.name)} ${advice}.`];
   });
   if (peers.length === 1) {
-    notes.push('No other peer has been found: start one on another board of this network with "npx tilemesh up".');
+    notes.push('No other peer has been found: "npx tilemesh invite" says how another board of this network joins.');
   }
   const text = table(terminal, columns, rows);
   if (terminal.isPlain === true) return text;

@@ -2,12 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ProgressListener } from '../../api/port.ts';
 import { MeshError } from '../../core/errors.ts';
-import { parseApiUrls, postForEvents } from '../client.ts';
+import { parseApiUrls } from '../client.ts';
 import { UsageError } from '../exit.ts';
 import { readInputOrText } from '../input-file.ts';
 import { progressLine } from '../progress.ts';
 import { renderAnswer, renderReport } from '../render-run.ts';
+import { postPayload } from '../run-payload.ts';
 import type { RunRequest, RunResult } from '../run-request.ts';
 import { runTensors } from '../run-tensors.ts';
 import { writeJson, type Terminal } from '../terminal.ts';
@@ -42,7 +44,7 @@ export async function runCommand(
       'give one INPUT (a picture, a text, a series or a .npy file), or --input NAME=FILE.npy for each input',
     );
   }
-  const deadlineMs = options.deadline === undefined ? DEFAULT_DEADLINE_MS : options.deadline * 1000;
+  const deadlineMs = options.deadline === undefined ? DEFAULT_DEADLINE_MS : Math.ceil(options.deadline * 1000);
   const signal = AbortSignal.any([terminal.interrupted, AbortSignal.timeout(deadlineMs + GRACE_MS)]);
   const request = {
     urls: parseApiUrls(options.api),
@@ -74,30 +76,10 @@ export async function runCommand(
   if (result.report !== undefined) terminal.out(`\n${renderReport(terminal, result.report)}`);
 }
 
-async function runPayload(
-  request: RunRequest,
-  input: string,
-  onProgress: (stage: string, completed: number, total: number) => void,
-): Promise<RunResult> {
+async function runPayload(request: RunRequest, input: string, onProgress: ProgressListener): Promise<RunResult> {
   const { bytes: body, isLiteral } = await readInputOrText(input);
   try {
-    return (await postForEvents(
-      request.urls,
-      {
-        path: `/tilemesh/v1/models/${encodeURIComponent(request.model)}/run`,
-        query: {
-          parallelism: request.parallelism,
-          verify: request.verify,
-          requestId: request.requestId,
-          deadlineMs: String(request.deadlineMs),
-          outputs: request.wantsTensors ? 'npy' : undefined,
-        },
-        headers: { 'content-type': 'application/octet-stream' },
-        body,
-        signal: request.signal,
-      },
-      onProgress,
-    )) as RunResult;
+    return await postPayload(request, body, onProgress);
   } catch (error) {
     throw isLiteral ? unlessMissing(input, error) : error;
   }

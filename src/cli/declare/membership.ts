@@ -42,6 +42,7 @@ export function addMembership(program: Command, terminal: Terminal): void {
     .description("print the token with which other machines use this board's API, made the first time")
     .option('--data <folder>', 'where identity and models are kept')
     .option('--new', 'replace it')
+    .addOption(apiOption())
     .addOption(jsonOption())
     .addHelpText(
       'before',

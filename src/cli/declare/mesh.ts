@@ -5,6 +5,7 @@ import type { EventsOptions } from '../commands/events.ts';
 import type { HealthOptions } from '../commands/health.ts';
 import type { LogsOptions } from '../commands/logs.ts';
 import type { InspectOptions, PingOptions } from '../commands/peer.ts';
+import type { DrainOptions } from '../commands/peer-drain.ts';
 import type { PeersOptions } from '../commands/peers.ts';
 import type { StatusOptions } from '../commands/status.ts';
 import type { TopOptions } from '../commands/top.ts';
@@ -64,7 +65,7 @@ export function addPeers(program: Command, terminal: Terminal): void {
 export function addPeer(program: Command, terminal: Terminal): void {
   const peer = program
     .command('peer')
-    .description('one peer: what it says of itself, and whether it may be a member')
+    .description('one peer: what it says of itself, whether it may be a member, whether it takes work')
     .addHelpText(
       'before',
       examples([
@@ -84,6 +85,17 @@ export function addPeer(program: Command, terminal: Terminal): void {
     .action(async (name: string | undefined, options: InspectOptions) => {
       const { inspectCommand } = await import('../commands/peer.ts');
       return inspectCommand(terminal, name, options);
+    });
+  peer
+    .command('drain')
+    .description('have the peer that is asked finish what it has and take nothing new, before its board is unplugged')
+    .argument('[peer]', 'its name, to be sure which one it is')
+    .addOption(apiOption())
+    .addOption(jsonOption())
+    .addHelpText('before', examples(['npx tilemesh peer drain', 'npx tilemesh peer drain board-7 --api board-7:8470']))
+    .action(async (name: string | undefined, options: DrainOptions) => {
+      const { peerDrainCommand } = await import('../commands/peer-drain.ts');
+      return peerDrainCommand(terminal, name, options);
     });
   peer
     .command('ping')

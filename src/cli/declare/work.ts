@@ -1,6 +1,7 @@
 /** Commands about models and requests. */
 import { Option, type Command } from 'commander';
 import { PRESET_NAMES } from '../../../models/tasks/preset-names.ts';
+import type { BenchOptions } from '../commands/bench.ts';
 import type { ImportCommandOptions } from '../commands/import.ts';
 import type { ModelsOptions } from '../commands/models.ts';
 import type { PullOptions } from '../commands/pull.ts';
@@ -8,7 +9,18 @@ import type { RemoveOptions } from '../commands/remove.ts';
 import type { RequestsOptions } from '../commands/requests.ts';
 import type { RunOptions } from '../commands/run.ts';
 import type { TraceOptions } from '../commands/trace.ts';
-import { apiOption, append, examples, jsonOption, parseParallelism, parseSeconds, plainOption } from '../options.ts';
+import {
+  apiOption,
+  append,
+  examples,
+  jsonOption,
+  numberWithin,
+  parseParallelism,
+  parseParallelisms,
+  parseSeconds,
+  parseSeed,
+  plainOption,
+} from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 
 export function addRun(program: Command, terminal: Terminal): void {
@@ -44,6 +56,44 @@ export function addRun(program: Command, terminal: Terminal): void {
     .action(async (model: string, input: string | undefined, options: RunOptions) => {
       const { runCommand } = await import('../commands/run.ts');
       return runCommand(terminal, model, input, options);
+    });
+}
+
+export function addBench(program: Command, terminal: Terminal): void {
+  program
+    .command('bench')
+    .description('how fast the mesh answers a model: latencies and answers a second, whole or cut over so many peers')
+    .argument('<model>', 'name or id, see "tilemesh models"')
+    .argument('[input]', 'as for "tilemesh run" (default: random arrays)')
+    .option('-n, --requests <count>', 'how many are counted, after one that is not', numberWithin(1, 1e6, true), 50)
+    .option(
+      '-c, --clients <count>',
+      'clients that ask again as soon as they are answered',
+      numberWithin(1, 1000, true),
+      1,
+    )
+    .option(
+      '--parallelism <peers,...>',
+      '"auto", or over how many peers to cut it; a row for each',
+      parseParallelisms,
+      ['auto'],
+    ) // prettier-ignore
+    .option('--shape <name=1,3,224,224>', 'shape of a random input; may be repeated', append, [])
+    .option('--seed <number>', 'of the random inputs', parseSeed, 1)
+    .option('--deadline <seconds>', 'that each request has', parseSeconds, 60)
+    .addOption(apiOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'before',
+      examples([
+        'npx tilemesh bench lenet5',
+        'npx tilemesh bench vgg16 photo.jpg --requests 20 --parallelism 1,2,4',
+        'npx tilemesh bench lenet5 --clients 8 --requests 1000 --json',
+      ]),
+    )
+    .action(async (model: string, input: string | undefined, options: BenchOptions) => {
+      const { benchCommand } = await import('../commands/bench.ts');
+      return benchCommand(terminal, model, input, options);
     });
 }
 

@@ -69,6 +69,15 @@ describe('command line', () => {
   });
 
   describe('run', () => {
+    it('asks the next address where a peer takes nothing', async () => {
+      const busy = await serve({ beforeAnswer: () => Promise.reject(new MeshError('UNAVAILABLE', 'about to stop')) });
+      const idle = await serve();
+      const { code } = await tilemesh(['run', 'double', array, '--api', `${busy.url},${idle.url}`]);
+      assert.deepEqual([code, busy.peer.requests.length, idle.peer.requests.length], [0, 1, 1]);
+      const alone = await tilemesh(['run', 'double', array, '--api', busy.url]);
+      assert.deepEqual([alone.code, alone.err], [1, 'tilemesh: about to stop\n']);
+    });
+
     it('prints the answer, the coordinator and who computed what', async () => {
       const { url } = await serve();
       const { code, out } = await tilemesh(['run', 'double', array, '--api', url]);

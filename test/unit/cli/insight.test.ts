@@ -14,7 +14,7 @@ import { createProgram } from '../../../src/cli/program.ts';
 import type { Screen, Terminal } from '../../../src/cli/terminal.ts';
 import { MeshError } from '../../../src/core/errors.ts';
 import { Journal } from '../../../src/observability/journal.ts';
-import { fakePeer, member, OTHER, startFakeApi, type FakeOptions } from '../../support/fake-peer.ts';
+import { fakePeer, member, OTHER, SELF, startFakeApi, TOKEN, type FakeOptions } from '../../support/fake-peer.ts';
 import { ENTRY, REQUEST, sampleTrace, WORKER } from '../../support/sample-trace.ts';
 import { recordingTerminal, tilemesh } from '../../support/terminal.ts';
 
@@ -65,7 +65,7 @@ describe('command line, looking at the mesh', () => {
   });
 
   it('all end with 3 when no peer answers, and say how to start one', async () => {
-    const commands = ['health', 'status', 'peers', 'peers -w', 'peer inspect', 'peer ping x', 'ps', 'trace last', 'events', 'logs', 'pull x', 'rm x', 'models']; // prettier-ignore
+    const commands = ['health', 'status', 'peers', 'peers -w', 'peer inspect', 'peer ping x', 'peer drain', 'bench x', 'ps', 'trace last', 'events', 'logs', 'pull x', 'rm x', 'models']; // prettier-ignore
     for (const command of commands) {
       const { code, out, err } = await tilemesh(...command.split(' '), '--api', NOBODY);
       assert.deepEqual([code, out], [3, ''], command);
@@ -260,6 +260,28 @@ describe('command line, looking at the mesh', () => {
     assert.match(out, /\nleast 1\.00 ms, median 2\.00 ms, most 3\.00 ms\n$/);
     assert.equal((await tilemesh('peer', 'ping', 'kitchen', '--api', api)).code, 1);
     assert.equal((await tilemesh('peer', 'ping', 'shelf', '-c', '0', '--api', api)).code, 2);
+  });
+
+  it('drain the peer that is asked, and no other', async () => {
+    const members = [member(), member({ id: OTHER, isSelf: false, name: 'shelf' })];
+    process.env.TILEMESH_API_TOKEN = TOKEN;
+    try {
+      const api = await serve({ members });
+      const { code, out } = await tilemesh('peer', 'drain', '--api', api);
+      assert.deepEqual([code, out.split(':')[0]], [0, 'kitchen has nothing in hand']);
+      const json = await tilemesh('peer', 'drain', 'kitchen', '--json', '--api', api);
+      assert.deepEqual(JSON.parse(json.out), { schema: 'tilemesh.peer-drain/1', peer: SELF, name: 'kitchen', isDone: true }); // prettier-ignore
+      const other = await tilemesh('peer', 'drain', 'shelf', '--api', api);
+      assert.equal(other.code, 1);
+      assert.match(other.err, /^tilemesh: shelf is not the peer that is asked.*--api\n$/);
+      const late = await tilemesh('peer', 'drain', '--api', await serve({ members, isDrained: false }));
+      assert.equal(late.code, 1);
+      assert.match(late.out, /^kitchen is not done in time/);
+      delete process.env.TILEMESH_API_TOKEN;
+      assert.match((await tilemesh('peer', 'drain', '--api', api)).err, /a token is needed/);
+    } finally {
+      delete process.env.TILEMESH_API_TOKEN;
+    }
   });
 
   it('say where settings come from', async () => {

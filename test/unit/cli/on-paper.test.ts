@@ -154,7 +154,7 @@ describe('tilemesh plan and simulate refuse in one clear line', () => {
     it(args.join(' '), async () => {
       const { code, err } = await tilemesh(...args);
       assert.equal(code, 2);
-      assert.match(err, /^error: /);
+      assert.match(err, /^tilemesh: .*: --help shows how\n$/);
     });
   }
 });
