@@ -44,7 +44,8 @@ for (const name of chosen) {
   results.push({ ...counts, seconds: (performance.now() - started) / 1000 });
   if (!values.json) show(result);
   for (const violation of result.violations) {
-    console.error(`${name}: ${violation.kind}: ${violation.message}\n  kept as ${await keep(violation)}`);
+    const kept = violation.input === '' ? 'there was no input yet' : `kept as ${await keep(violation)}`;
+    console.error(`${name}: ${violation.kind}: ${violation.message}\n  ${kept}`);
   }
 }
 if (values.json) console.log(JSON.stringify({ seed, inputs, isGuided: !values.blind, results }));
