@@ -3,7 +3,6 @@
  * throws INVALID_MESSAGE; nothing here allocates in proportion to what a sender claims.
  */
 import { fromBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { isErrorCode, MeshError, type ErrorCode } from '../src/core/errors.ts';
 import {
   asPeerId,
@@ -15,6 +14,7 @@ import {
   type PlanDigest,
   type RequestId,
 } from '../src/core/ids.ts';
+import { checkWire, WireLimitError, type WireLimits } from '../src/core/wire.ts';
 
 /** Longest explanation sent along with an error code, characters. */
 export const MAX_EXPLANATION_CHARS = 1024;
@@ -22,6 +22,7 @@ export const MAX_EXPLANATION_CHARS = 1024;
 export const MAX_NAME_CHARS = 256;
 /** Fields in one message, nested ones and elements of lists included: what bounds the objects one frame can make. */
 const MAX_FIELDS = 4096;
+const MAX_DEPTH = 8;
 const MAX_UINT32 = 0xffff_ffff;
 
 export function invalid(reason: string, cause?: unknown): MeshError {
@@ -37,35 +38,19 @@ export function invalid(reason: string, cause?: unknown): MeshError {
  */
 export function parseMessage<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
   try {
-    countFields(schema, new BinaryReader(bytes), MAX_FIELDS);
-    return fromBinary(schema, bytes, { readUnknownFields: false, recursionLimit: 8 });
+    checkWire(schema, bytes, { budget: MAX_FIELDS, depth: MAX_DEPTH, cost: countField });
+    return fromBinary(schema, bytes, { readUnknownFields: false, recursionLimit: MAX_DEPTH });
   } catch (error) {
-    if (error instanceof MeshError) throw error;
+    if (error instanceof WireLimitError) {
+      throw invalid(`a ${schema.typeName} ${error.message}: at most ${MAX_FIELDS}, ${MAX_DEPTH} levels deep`);
+    }
     throw invalid(`a frame is not a ${schema.typeName}`, error);
   }
 }
 
-/** What is left of the budget after all fields of one message, nested ones included. */
-function countFields(schema: DescMessage, reader: BinaryReader, budget: number, depth = 8): number {
-  if (depth === 0) throw invalid(`a ${schema.typeName} nests too deeply`);
-  let left = budget;
-  while (reader.pos < reader.len) {
-    const [number, wireType] = reader.tag();
-    left -= 1;
-    const field = schema.fields.find((candidate) => candidate.number === number);
-    if (wireType !== WireType.LengthDelimited || field === undefined) {
-      if (wireType === WireType.StartGroup) throw invalid(`a ${schema.typeName} has a group`);
-      reader.skip(wireType, number);
-    } else if (field.message !== undefined) {
-      left = countFields(field.message, new BinaryReader(reader.bytes()), left, depth - 1);
-    } else {
-      const { byteLength } = reader.bytes();
-      if (field.fieldKind === 'list' && field.listKind === 'scalar') left -= byteLength;
-    }
-    if (left < 0) throw invalid(`a ${schema.typeName} has more than ${MAX_FIELDS} fields`);
-  }
-  return left;
-}
+/** A field each, and the bytes of packed lists as one each. */
+const countField: WireLimits['cost'] = (field, byteLength) =>
+  1 + (field?.fieldKind === 'list' && field.listKind === 'scalar' ? byteLength : 0);
 
 const toHex = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');

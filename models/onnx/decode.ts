@@ -7,6 +7,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema, type GraphProto, type ModelProto, type NodeProto, type TensorProto } from 'onnx-buf';
 import type { Attribute, Graph, Node, ValueInfo } from '../../src/core/graph/graph.ts';
 import { capturedValues, decodeAttribute, opaqueTensorAttribute } from './attribute-proto.ts';
+import { checkWire, WireLimitError, wireMemory } from '../../src/core/wire.ts';
 import type { ExternalLocation } from './external-location.ts';
 import { collectInitializers, constantOf, type ReadExternal } from './initializers.ts';
 import { invalidModel } from './invalid-model.ts';
@@ -32,6 +33,11 @@ export interface DecodeOptions {
    */
   readonly readExternal?: ReadExternal;
 }
+
+/** Memory that all may take that is not bytes of tensors; graphs of tens of thousands of nodes take a tenth of it. */
+const MAX_PARTS_BYTES = 128 * 2 ** 20;
+/** Levels of messages: graphs within nodes within graphs take four each. */
+const MAX_DEPTH = 64;
 
 /** From this version on initializers need not be inputs as well, which is how graphs are written here. */
 const MIN_IR_VERSION = 4;
@@ -74,8 +80,16 @@ export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Dec
 function parse(bytes: Uint8Array): { readonly model: ModelProto; readonly source: GraphProto } {
   let model: ModelProto;
   try {
-    model = fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false });
+    checkWire(ModelProtoSchema, bytes, { budget: MAX_PARTS_BYTES, depth: MAX_DEPTH, cost: wireMemory });
+    model = fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false, recursionLimit: MAX_DEPTH });
   } catch (cause) {
+    if (cause instanceof WireLimitError) {
+      throw invalidModel(
+        `the model ${cause.message}; keep its tensors as raw data (onnx.save does) or split it`,
+        {},
+        cause,
+      );
+    }
     throw invalidModel('this is not an ONNX model, or it is damaged or cut short; fetch or export it again', {}, cause);
   }
   const source = model.graph;

@@ -25,6 +25,7 @@ export interface Scale {
 const MAX_CONTEXT = 65_536;
 /** Lines of a text that are read; the last ones count. */
 const MAX_VALUES = 1_000_000;
+const MAX_LINE_CHARS = 4096;
 
 export const seriesSpecSchema = v.strictObject({
   context: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_CONTEXT)),
@@ -75,24 +76,50 @@ function arrayValues(bytes: Uint8Array): number[] {
   return values;
 }
 
+interface Line {
+  readonly number: number;
+  readonly cells: readonly string[];
+}
+
+/** One at a time, without those that hold nothing: a file of line ends is a small one. */
+function* linesOf(text: string): Generator<Line> {
+  let number = 0;
+  for (let start = 0; start < text.length;) {
+    const end = text.indexOf('\n', start);
+    const line = text.slice(start, end < 0 ? text.length : end).replace(/\r$/, '');
+    start = end < 0 ? text.length : end + 1;
+    number++;
+    if (line.length > MAX_LINE_CHARS) {
+      throw new MeshError(
+        'INVALID_INPUT',
+        `line ${number} of the series is too long: one number a line, or a few columns`,
+      );
+    }
+    const cells = line.split(/[,;\t]/).map((cell) => cell.trim());
+    if (cells.some((cell) => cell !== '')) yield { number, cells };
+  }
+}
+
 function textValues(bytes: Uint8Array): number[] {
-  const lines = new TextDecoder()
-    .decode(bytes)
-    .split(/\r?\n/)
-    .map((text, index) => ({ number: index + 1, cells: text.split(/[,;\t]/).map((cell) => cell.trim()) }))
-    .filter(({ cells }) => cells.some((cell) => cell !== ''));
-  const [first] = lines;
-  const isHeader = first?.cells.every((cell) => toNumber(cell) === undefined) ?? false;
-  const rows = isHeader ? lines.slice(1) : lines;
-  if (rows.length === 0 || rows.length > MAX_VALUES) {
+  const values: number[] = [];
+  let names: readonly string[] | undefined;
+  let column: number | undefined;
+  for (const { number, cells } of linesOf(new TextDecoder().decode(bytes))) {
+    if (column === undefined && names === undefined && cells.every((cell) => toNumber(cell) === undefined)) {
+      names = cells;
+      continue;
+    }
+    column ??= numberColumn(cells, names);
+    const value = toNumber(cells[column] ?? '');
+    if (value === undefined) {
+      throw new MeshError('INVALID_INPUT', `line ${number} of the series has no number: fill the gap or leave it out`);
+    }
+    if (values.push(value) > MAX_VALUES) break;
+  }
+  if (values.length === 0 || values.length > MAX_VALUES) {
     throw new MeshError('INVALID_INPUT', `a series has 1 to ${MAX_VALUES} lines, each with a number`);
   }
-  const column = numberColumn(rows[0]!.cells, isHeader ? first!.cells : undefined);
-  return rows.map(({ number, cells }) => {
-    const value = toNumber(cells[column] ?? '');
-    if (value !== undefined) return value;
-    throw new MeshError('INVALID_INPUT', `line ${number} of the series has no number: fill the gap or leave it out`);
-  });
+  return values;
 }
 
 /** The one column that holds a number. */

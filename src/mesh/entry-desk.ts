@@ -59,6 +59,9 @@ export interface EntryResult {
   readonly tolerance?: Tolerance;
 }
 
+/** `invented`: it names a term that it was not given. */
+export type Standing = 'appointed' | 'over' | 'invented';
+
 /** A peer without the model has to fetch it first: it coordinates only when no other can. */
 const WEIGHT_WITHOUT_MODEL = 0.01;
 
@@ -177,6 +180,14 @@ export class EntryDesk {
       case 'cancel':
         break;
     }
+  }
+
+  /** What this peer's own request knows of who says that it coordinates it. */
+  standingOf(peer: PeerId, term: number): Standing {
+    const { phase, term: current } = this.#state;
+    const asked = phase.kind === 'running' || phase.kind === 'proposing' ? phase.peer : undefined;
+    if (term === current && asked === peer) return 'appointed';
+    return term > current || (term === current && asked !== undefined) ? 'invented' : 'over';
   }
 
   /** A plan, from the coordinator or from a candidate whose acceptance has yet to arrive. */

@@ -2,10 +2,12 @@
 import { createHash, randomInt } from 'node:crypto';
 import type { ElectionMessage } from '../../protocols/election/messages.ts';
 import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
-import { MeshError, type Failure } from '../core/errors.ts';
+import { MeshError, toMeshError, type Failure } from '../core/errors.ts';
 import type { PeerId, RequestId } from '../core/ids.ts';
 import { AnswerMemory, tensorBytes } from './answer-memory.ts';
-import { EntryDesk, type EntryDeskParts, type EntryRequest, type EntryResult } from './entry-desk.ts';
+import type { AttemptId } from './attempt-id.ts';
+import { EntryDesk, type EntryDeskParts, type EntryRequest, type EntryResult, type Standing } from './entry-desk.ts';
+import { inPrivate } from './private-request.ts';
 import { conflict, Recall, type RecallParts } from './recall.ts';
 import { SharedRuns } from './shared-runs.ts';
 import { Turnstile } from './turnstile.ts';
@@ -201,7 +203,41 @@ export class Entry {
     );
   }
 
+  /** Where others contest the terms that this peer gives out, it has the request answered out of their sight. */
   async #answer(request: EntryRequest): Promise<EntryResult> {
+    const endMs = this.#parts.clock.now() + request.deadlineMs;
+    try {
+      return await this.#run(request);
+    } catch (error) {
+      if (!(error instanceof MeshError) || error.code !== 'STALE_TERM') throw error;
+      return this.#answerInPrivate(request, endMs, error);
+    }
+  }
+
+  /** By this peer alone, or else by each other alone, for as long as there is time. */
+  async #answerInPrivate(
+    { termsBefore: _, ...request }: EntryRequest,
+    endMs: number,
+    contested: MeshError,
+  ): Promise<EntryResult> {
+    const { members, clock, logger } = this.#parts;
+    const { requestId, signal } = request;
+    logger.warn({ requestId }, 'others say that they coordinate this request: it is asked of one peer at a time');
+    const others = members.available().filter(({ peer }) => peer !== members.self);
+    for (const peer of [members.self, ...others.map((other) => other.peer)]) {
+      const deadlineMs = endMs - clock.now();
+      if (deadlineMs <= 0) break;
+      try {
+        return { ...(await this.#run({ ...inPrivate(request, [peer], members), deadlineMs })), requestId };
+      } catch (error) {
+        signal.throwIfAborted();
+        logger.debug({ requestId, peer, code: toMeshError(error).code }, 'a request could not be answered alone');
+      }
+    }
+    throw contested;
+  }
+
+  async #run(request: EntryRequest): Promise<EntryResult> {
     const { requestId, signal } = request;
     signal.throwIfAborted();
     const desk = new EntryDesk(this.#parts, request);
@@ -211,6 +247,11 @@ export class Entry {
     } finally {
       if (this.#desks.get(requestId) === desk) this.#desks.delete(requestId);
     }
+  }
+
+  /** Of somebody who says that it coordinates a request of this peer. */
+  standingOf(coordinator: PeerId, { requestId, term }: AttemptId): Standing {
+    return this.#desks.get(requestId)?.standingOf(coordinator, term) ?? 'over';
   }
 
   admits(from: PeerId, header: PieceHeader): boolean {

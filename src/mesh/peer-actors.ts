@@ -89,6 +89,7 @@ export class PeerActors {
       earlyLimits,
       logger: logger.child({ actor: 'worker' }),
       maxExecutions: limits.maxConcurrent * EXECUTIONS_PER_PLACE,
+      standingOf: (coordinator, id) => this.entry.standingOf(coordinator, id),
     });
     this.#pieces = parts.pieces;
   }

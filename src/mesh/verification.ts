@@ -5,10 +5,9 @@
  * answer are heard one by one, each alone with a request that looks like any other; what most say is given out, and whoever is
  * seen to lie is convicted. The entry does all this itself, so no third peer's word counts.
  */
-import { randomBytes } from 'node:crypto';
 import type { Tolerance } from '../core/compare.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
-import type { PeerId, RequestId } from '../core/ids.ts';
+import type { PeerId } from '../core/ids.ts';
 import {
   agree,
   contradicts,
@@ -21,6 +20,7 @@ import {
 import type { Logger } from '../observability/logger.ts';
 import type { EntryRequest, EntryResult } from './entry-desk.ts';
 import type { Clock, MemberDirectory } from './ports.ts';
+import { inPrivate } from './private-request.ts';
 
 export interface VerificationParts {
   readonly members: MemberDirectory;
@@ -225,12 +225,9 @@ export class Verification {
     const isMeant = new Set(peers);
     try {
       const result = await answer({
-        ...question,
-        requestId: randomBytes(16).toString('hex') as RequestId,
+        ...inPrivate(question, peers, members),
         parallelism,
         deadlineMs: Math.max(1, endMs - clock.now()),
-        coordinators: [members.self],
-        avoid: members.available().flatMap(({ peer }) => (isMeant.has(peer) ? [] : [peer])),
       });
       return [...computersOf(result)].every((peer) => isMeant.has(peer)) ? result.outputs : undefined;
     } catch (error) {

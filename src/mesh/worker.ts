@@ -8,6 +8,7 @@ import { release, reserve, reservedBytes, shareBytes, type Reservations } from '
 import type { Logger } from '../observability/logger.ts';
 import { isNewer, isSame, type AttemptId } from './attempt-id.ts';
 import { EarlyPieces, type EarlyLimits } from './early-pieces.ts';
+import type { Standing } from './entry-desk.ts';
 import { Execution } from './execution.ts';
 import type { PlanLedger } from './plan-ledger.ts';
 import type { Clock, MemberDirectory, MessageChannel, ModelAccess, PieceChannel } from './ports.ts';
@@ -36,6 +37,8 @@ export interface WorkerParts {
   readonly mapBytes: number;
   readonly earlyLimits: EarlyLimits;
   readonly createFence: (limit: number) => Fence;
+  /** What the entry of this peer knows of a coordinator of its own requests; anything goes when absent. */
+  readonly standingOf?: (coordinator: PeerId, id: AttemptId) => Standing;
 }
 
 interface Running {
@@ -158,7 +161,14 @@ export class Worker {
   }
 
   /** Why an assignment cannot be taken, or undefined. */
-  #objection({ requestId, term, attempt }: Assign): MeshError | undefined {
+  #objection(from: PeerId, { requestId, term, attempt, entry }: Assign): MeshError | undefined {
+    const { members, standingOf } = this.#parts;
+    // Whoever may coordinate this peer's own requests is known here, and nobody can raise their fence.
+    const standing = entry === members.self ? standingOf?.(from, { requestId, term, attempt }) : undefined;
+    if (standing === 'invented') members.noteFault?.(from);
+    if (standing !== undefined && standing !== 'appointed') {
+      return new MeshError('STALE_TERM', `term ${term} of this request is not yours`);
+    }
     if (!this.#fence.admit(requestId, term)) {
       return new MeshError('STALE_TERM', `term ${term} is over: a newer coordinator has taken this request`);
     }
@@ -177,7 +187,7 @@ export class Worker {
     const { digest, plan } = message;
     const id = { requestId: message.requestId, term: message.term, attempt: message.attempt };
     if (this.#isKnown(from, id)) return;
-    const objection = this.#objection(message);
+    const objection = this.#objection(from, message);
     if (objection !== undefined) {
       await this.#reply(from, { kind: 'refuse', ...id, code: objection.code, message: objection.message });
       return;

@@ -110,6 +110,7 @@ describe('a hostile member', function () {
     ['renews its leases for ever', { coordinator: 'renews', participant: 'silent' }, SHORT_DEADLINE_MS],
     ['says for ever that it computes', { coordinator: 'silent', participant: 'computing' }, DEADLINE_MS],
     ['says that it cannot reach the others', { coordinator: 'silent', participant: 'accuses' }, DEADLINE_MS],
+    ['makes itself the coordinator', { coordinator: 'silent', participant: 'usurps' }, DEADLINE_MS],
   ] as const) {
     it(`that ${what} costs some time and no answer`, async () => {
       const member = await letIn(conduct);

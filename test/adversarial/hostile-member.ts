@@ -31,11 +31,15 @@ export interface Hostile {
 export interface Conduct {
   /** To a proposal: nothing; accepts and does nothing; accepts and renews for ever. */
   readonly coordinator: 'silent' | 'accepts' | 'renews';
-  /** To a plan: nothing; says each second that it computes; says that it cannot reach the others. */
-  readonly participant: 'silent' | 'computing' | 'accuses';
+  /**
+   * To a plan: nothing; says each second that it computes; says that it cannot reach the others; tells them that it
+   * coordinates now, with a term that nobody else will reach.
+   */
+  readonly participant: 'silent' | 'computing' | 'accuses' | 'usurps';
 }
 
 const MODELS = 64;
+const LAST_TERM = 1_000_000;
 
 export async function startHostile(
   {
@@ -43,7 +47,14 @@ export async function startHostile(
     mesh,
     secret,
     bootstrap,
-  }: { readonly folder: string; readonly mesh: string; readonly secret: string; readonly bootstrap: readonly string[] },
+    addresses = ['127.0.0.1'],
+  }: {
+    readonly folder: string;
+    readonly mesh: string;
+    readonly secret: string;
+    readonly bootstrap: readonly string[];
+    readonly addresses?: readonly string[];
+  },
   conduct: Conduct,
 ): Promise<Hostile> {
   const privateKey = await generateKeyPair('Ed25519');
@@ -53,7 +64,7 @@ export async function startHostile(
   const options = {
     privateKey,
     trust,
-    listen: { port: 0, addresses: ['127.0.0.1'] },
+    listen: { port: 0, addresses },
     discovery: { mdns: false, bootstrap },
     services: { election: election(), plan: plan(), pieces: pieces(), blobs: blobs(), health: health() },
     logger,
@@ -107,6 +118,10 @@ export async function startHostile(
       return;
     }
     const others = host.getPeers().map((other) => asPeerId(other.toString()));
+    if (conduct.participant === 'usurps') {
+      for (const other of others) tell(other, { ...message, term: LAST_TERM, attempt: 1 }).catch(() => undefined);
+      return;
+    }
     const lostPeer = others.find((other) => other !== from)!;
     tell(from, { kind: 'failed', ...at, code: 'PEER_LOST', message: 'it is gone', lostPeer }).catch(() => undefined);
   });

@@ -10,7 +10,7 @@ export const GONE = asPeerId('12D3KooWGone');
 export const REQUEST = '4f'.repeat(16) as RequestId;
 export const [FIRST, SECOND] = ['11'.repeat(32), '22'.repeat(32)] as [PlanDigest, PlanDigest];
 
-const OUTLINE: PlanOutline = {
+export const OUTLINE: PlanOutline = {
   participants: [ENTRY, WORKER],
   arithmetic: 'exact',
   predictedMs: 5,

@@ -48,15 +48,59 @@ const MUTATIONS: readonly Mutation[] = [
   },
 ];
 
-/** Between one and four mutations, most of them in the head, where structure is and not weights. */
-export function mutated(source: Uint8Array, random: Random): Uint8Array {
-  const times = random.integer(1, 4);
-  const mutations = random.chance(0.6) ? IN_PLACE : MUTATIONS;
+export interface Material {
+  /** Words of the parser's language. */
+  readonly words: readonly Uint8Array[];
+  /** Another input. */
+  readonly other: () => Uint8Array;
+}
+
+type RichMutation = (bytes: Uint8Array, random: Random, material: Material) => Uint8Array;
+
+/** Numbers as texts have them. */
+const NUMBERS: readonly Uint8Array[] = [
+  '0',
+  '-1',
+  '1.5',
+  '65536',
+  '2147483648',
+  '9007199254740993',
+  '1e308',
+  '1e999',
+].map((number) => new TextEncoder().encode(number));
+const MAX_REPEATS = 64;
+
+/** Those that need more than the input itself. */
+const RICH: readonly RichMutation[] = [
+  (bytes, random, { other }) => {
+    const found = other();
+    const from = place(found, random);
+    const part = found.subarray(from, from + random.integer(1, 256));
+    return splice(bytes, place(bytes, random), random.integer(0, 64), part);
+  },
+  (bytes, random) => splice(bytes, place(bytes, random), random.integer(0, 8), random.pick(NUMBERS)),
+  (bytes, random, { words }) => {
+    const word = random.pick(words.length === 0 ? NUMBERS : words);
+    return splice(bytes, place(bytes, random), random.chance(0.5) ? word.byteLength : 0, word);
+  },
+  (bytes, random) => {
+    const at = place(bytes, random);
+    const part = bytes.subarray(at, at + random.integer(1, 16));
+    const times = random.integer(2, MAX_REPEATS);
+    return splice(bytes, at, 0, Buffer.concat(Array.from({ length: times }, () => part)));
+  },
+];
+const ALL: readonly RichMutation[] = [...MUTATIONS, ...RICH];
+
+/** Between one and four mutations, half of them in the head, where structure is and not weights. */
+export function mutated(source: Uint8Array, random: Random, material: Material): Uint8Array {
+  const times = random.chance(0.5) ? 1 : random.integer(2, 4);
+  const mutations = random.chance(0.5) ? IN_PLACE : ALL;
   let bytes = source;
   for (let index = 0; index < times; index++) {
     const isHead = random.chance(0.5);
     const head = isHead ? Math.min(bytes.byteLength, 512) : bytes.byteLength;
-    const changed = random.pick(mutations)(bytes.subarray(0, head), random);
+    const changed = random.pick(mutations)(bytes.subarray(0, head), random, material);
     bytes = head === bytes.byteLength ? changed : splice(changed, changed.byteLength, 0, bytes.subarray(head));
   }
   return bytes;
