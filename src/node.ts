@@ -17,7 +17,7 @@ import type { PeerPort } from './api/port.ts';
 import { startApi } from './api/server.ts';
 import { loadApiToken } from './api/token.ts';
 import type { ResolvedConfig } from './config/load.ts';
-import type { MeshError } from './core/errors.ts';
+import type { ErrorCode, MeshError } from './core/errors.ts';
 import { asPeerId, type PeerId } from './core/ids.ts';
 import type { MemberState } from './core/membership/member.ts';
 import { Directory } from './mesh/directory.ts';
@@ -70,6 +70,8 @@ const VIOLATION_PENALTY = 10;
 const LAYER_SHARE = 8;
 /** The part of the memory that inputs of requests may take while they run or wait. */
 const INPUT_SHARE = 8;
+/** The fault of this machine, not of a request. */
+const OWN_FAILURES: ReadonlySet<ErrorCode> = new Set(['STORAGE_FAILED', 'KERNEL_FAILED', 'INTERNAL']);
 /** What is kept for those who ask later. */
 const KEPT_EVENTS = 512;
 const KEPT_LOGS = 1024;
@@ -339,7 +341,8 @@ async function assemble(
       ...connectionLimits(descriptors.limit),
       weightBytes: Math.min(API_LIMITS.weightBytes, config.models.diskBudgetBytes),
     },
-    onError: ({ code, message }) => logger.debug({ code }, message),
+    // What clients ask in vain is theirs to know; what fails here is for whoever runs the peer as well.
+    onError: ({ code, message }) => logger[OWN_FAILURES.has(code) ? 'warn' : 'debug']({ code }, message),
   });
   undo.add(() => api.close());
 

@@ -10,7 +10,7 @@ import { startMetronomes } from '../emulation/metronome.ts';
 import { raiseMesh } from '../emulation/raise-mesh.ts';
 import { measureCoreSpeed } from '../measure/core-speed.ts';
 import { describeMachine, watchLoad, type Load, type Machine } from '../measure/machine.ts';
-import { median, summarise, type Summary } from '../measure/statistics.ts';
+import { summarise, type Summary } from '../measure/statistics.ts';
 import type { Answers } from '../report.ts';
 import { prepareSubject, type SubjectOptions } from '../subject.ts';
 import { momentsIn, stagesOf, type Stage } from './stages.ts';
@@ -37,7 +37,7 @@ export interface Recovery {
   readonly trials: number;
   /** Requests that were not answered. */
   readonly lost: number;
-  /** What the others took beyond the median of undisturbed requests; null where none was answered. */
+  /** What the others took beyond what was usual just before; null where none was answered. */
   readonly addedMs: Summary | null;
   /** Means of those that were answered. */
   readonly terms: number;
@@ -72,7 +72,7 @@ const UNDISTURBED = 8;
 const PRACTICE = 2;
 /** A request that ends before its moment, or is coordinated by another board, is asked again. */
 const MAX_TRIES = 12;
-/** Moments follow the course of so many undisturbed requests before: a machine is not always as fast. */
+/** What is usual, and its course, follows from so many undisturbed requests before: a machine is not always as fast. */
 const LATELY = 5;
 
 export async function measureRecovery(options: RecoveryOptions, context: BenchContext): Promise<RecoveryResult> {
@@ -116,8 +116,8 @@ export async function measureRecovery(options: RecoveryOptions, context: BenchCo
         for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
           progress(`${kind} of the ${role}, ${index + 1} of ${times}`);
           await askUndisturbed(true);
-          const moment = momentsIn(typical(undisturbed.slice(-LATELY)).stages, times)[index]!;
-          const trial = await runTrial(mesh, kind, role, moment, turn);
+          const { stages, tookMs } = typical(undisturbed.slice(-LATELY));
+          const trial = await runTrial(mesh, kind, role, momentsIn(stages, times)[index]!, tookMs, turn);
           if (trial !== undefined) {
             trials.push(trial);
             break;
@@ -127,24 +127,23 @@ export async function measureRecovery(options: RecoveryOptions, context: BenchCo
       }
     }
   }
-  const undisturbedMs = undisturbed.map(({ tookMs }) => tookMs);
-  const usualMs = median(undisturbedMs);
+  differences.push(...trials.flatMap(({ difference }) => (difference === null ? [] : [difference])));
   return {
     schema: 'tilemesh.bench.recovery/1',
     machine: describeMachine(),
     setting: { ...options, macsPerCoreSecond },
-    undisturbedMs: summarise(undisturbedMs),
+    undisturbedMs: summarise(undisturbed.map(({ tookMs }) => tookMs)),
     stages: typical(undisturbed).stages,
     recoveries: options.fault.flatMap((kind) =>
       ROLES.flatMap((role) => {
         const own = trials.filter((trial) => trial.kind === kind && trial.role === role);
-        return own.length === 0 ? [] : [sumUp(own, usualMs)];
+        return own.length === 0 ? [] : [sumUp(own)];
       }),
     ),
     trials,
     missed,
     answers: {
-      checked: differences.length + trials.filter(({ latencyMs }) => latencyMs !== null).length,
+      checked: differences.length,
       largestDifference: Math.max(...differences),
       tolerance: subject.expected.tolerance,
     },
@@ -165,7 +164,7 @@ function typical<Request extends { readonly tookMs: number }>(requests: readonly
 const summariseSome = (values: readonly number[]): Summary | null => (values.length === 0 ? null : summarise(values));
 
 /** @param trials of one kind and role, at least one. */
-export function sumUp(trials: readonly Trial[], usualMs: number): Recovery {
+export function sumUp(trials: readonly Trial[]): Recovery {
   const { kind, role } = trials[0]!;
   const answered = trials.filter(({ latencyMs }) => latencyMs !== null);
   const told = trials.flatMap(({ reuse }) => (reuse === null ? [] : [reuse]));
@@ -177,7 +176,7 @@ export function sumUp(trials: readonly Trial[], usualMs: number): Recovery {
     role,
     trials: trials.length,
     lost: trials.length - answered.length,
-    addedMs: summariseSome(answered.map(({ latencyMs }) => latencyMs! - usualMs)),
+    addedMs: summariseSome(answered.map(({ latencyMs, usualMs }) => latencyMs! - usualMs)),
     terms: meanOf(({ term }) => term),
     attempts: meanOf(({ attempts }) => attempts),
     finishedTiles: told.reduce((sum, { finished }) => sum + finished, 0),

@@ -29,8 +29,12 @@ export interface Trial {
   readonly block: number | null;
   /** When it happened, after the request was sent. */
   readonly faultMs: number;
+  /** The median of the requests just before that nothing happened to. */
+  readonly usualMs: number;
   /** At the client; null: no answer came, for `failure`. */
   readonly latencyMs: number | null;
+  /** Of the answer from the whole model's, relative to the largest value. */
+  readonly difference: number | null;
   readonly failure: string | null;
   readonly term: number;
   readonly attempts: number;
@@ -79,6 +83,7 @@ export async function runTrial(
   kind: RecoveryKind,
   role: Role,
   { stage, atMs }: Moment,
+  usualMs: number,
   turn: number,
 ): Promise<Trial | undefined> {
   const { boards, subject, parallelism, signal } = mesh;
@@ -106,7 +111,7 @@ export async function runTrial(
   const trace = await traceOf(entry, requestId, signal).catch(() => undefined);
   const memberAgainMs = await heal(mesh, kind, number, struck.undo);
   signal.throwIfAborted();
-  if (!(outcome instanceof MeshError)) checkAnswer(subject.expected, outcome);
+  const difference = outcome instanceof MeshError ? null : checkAnswer(subject.expected, outcome);
   if (trace !== undefined && !isHit(trace, victim, role)) return undefined;
   return {
     kind,
@@ -115,7 +120,9 @@ export async function runTrial(
     stage: stage.name,
     block: trace === undefined ? null : blockAt(trace, struck.faultMs),
     faultMs: struck.faultMs,
+    usualMs,
     ...figuresOf(outcome),
+    difference,
     reuse: trace === undefined ? null : reuseIn(trace, victim.id, struck.faultMs),
     memberAgainMs,
   };
@@ -153,7 +160,8 @@ async function heal(
   signal.throwIfAborted();
   if (kind === 'kill') {
     for (let turn = 0; turn < WARM_REQUESTS; turn++) {
-      await ask(boards.boards[turn % boards.boards.length]!, subject.model, { parallelism, signal });
+      const entry = boards.boards[turn % boards.boards.length]!;
+      checkAnswer(subject.expected, await ask(entry, subject.model, { parallelism, signal }));
     }
     await boards.limitBoard(number, boards.cores);
   }

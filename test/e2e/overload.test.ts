@@ -3,8 +3,9 @@
  * stays within bounds, and is well afterwards.
  */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import http from 'node:http';
+import { memoryBytes } from '../../bench/measure/threads.ts';
+import { addressOfClient } from '../../bench/overload/crowd.ts';
 import { Boards } from '../../demo/boards.ts';
 
 const CLIENTS = 2_000;
@@ -18,9 +19,6 @@ interface Reply {
   readonly retryAfter: number;
   readonly body: string;
 }
-
-/** Each has an address of its own: what one address may ask for is bounded by itself. */
-const addressOfClient = (index: number): string => `127.0.${1 + Math.floor(index / 250)}.${1 + (index % 250)}`;
 
 describe('a peer that is asked far more than it can do', function () {
   this.timeout(300_000);
@@ -67,10 +65,7 @@ describe('a peer that is asked far more than it can do', function () {
       sent.end(request);
     });
 
-  async function memoryBytes(field: 'VmRSS' | 'VmHWM'): Promise<number> {
-    const status = await readFile(`/proc/${boards.boards[0]!.process.pid}/status`, 'utf8');
-    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
-  }
+  const memory = (when: 'now' | 'peak'): Promise<number> => memoryBytes(boards.boards[0]!.process.pid!, when);
 
   const outputsOf = ({ body }: Reply): unknown => (JSON.parse(body) as { readonly outputs: unknown }).outputs;
 
@@ -78,7 +73,7 @@ describe('a peer that is asked far more than it can do', function () {
     const first = await infer();
     assert.equal(first.status, 200, first.body);
     for (let turn = 0; turn < 20; turn++) await infer();
-    const before = await memoryBytes('VmRSS');
+    const before = await memory('now');
     const replies = await Promise.all(Array.from({ length: CLIENTS }, (_, index) => infer(addressOfClient(index))));
     const answered = replies.filter(({ status }) => status === 200);
     const refused = replies.filter(({ status }) => status === 503);
@@ -94,7 +89,7 @@ describe('a peer that is asked far more than it can do', function () {
       };
       assert.ok(details.waiting + details.running <= MOST_AT_ONCE);
     }
-    const growth = (await memoryBytes('VmHWM')) - before;
+    const growth = (await memory('peak')) - before;
     console.log(
       `      ${answered.length} answered, ${refused.length} refused, ${(growth / 2 ** 20).toFixed(0)} MiB more at the peak`,
     );

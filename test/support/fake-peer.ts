@@ -10,7 +10,7 @@ import { API_LIMITS } from '../../src/api/limits.ts';
 import type { MembershipPort } from '../../src/api/membership-port.ts';
 import type { ImportOptions, InferRequest, MemberView, ModelView, PeerPort, WeightOrigin } from '../../src/api/port.ts';
 import { startApi, type Api, type ApiOptions } from '../../src/api/server.ts';
-import { MeshError } from '../../src/core/errors.ts';
+import { MeshError, type Failure } from '../../src/core/errors.ts';
 import type { ValueInfo } from '../../src/core/graph/graph.ts';
 import { asPeerId, type ModelId, type PeerId, type RequestId } from '../../src/core/ids.ts';
 import type { RunReport } from '../../src/core/report.ts';
@@ -130,7 +130,7 @@ export interface FakeOptions {
   readonly troubles?: readonly string[];
   /** Whether all was finished when it was asked to drain. */
   readonly isDrained?: boolean;
-  readonly refusal?: (client: string) => MeshError | undefined;
+  readonly refusal?: (client: string) => Failure | undefined;
   /** Runs before the answer; may throw or wait. */
   readonly beforeAnswer?: (request: InferRequest) => Promise<void>;
   readonly onImport?: (file: string) => void | Promise<void>;

@@ -72,6 +72,15 @@ describe('a data folder on a bad disk', function () {
     await (await lockFolder(disk)).release();
   });
 
+  it('that becomes read-only while a peer runs takes no models, says so, and takes them when it is mended', async () => {
+    await run('mount', ['-o', 'remount,ro', disk]);
+    await fails(importSmall(store, 1), /read-only: choose another folder/);
+    assert.equal(store.list().length, 0);
+    await run('mount', ['-o', 'remount,rw', disk]);
+    const { id } = await importSmall(store, 1);
+    assert.notEqual(await store.readChunk(id, 0), null);
+  });
+
   it('that damages a chunk: it is noticed by its digest, said once, and no longer counts', async () => {
     const { id } = await importSmall(store, 1);
     const { path } = store.weightFile(id);

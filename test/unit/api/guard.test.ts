@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
+import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { API_LIMITS } from '../../../src/api/limits.ts';
@@ -89,6 +90,46 @@ describe('api/guard', () => {
     resolve(undefined);
     assert.deepEqual(await Promise.all(under), [200, 200]);
     assert.equal(await ask(api, '/v2/health/live'), 200);
+  });
+
+  it('refuses inference for want of a place before it reads any of it, like any other answer, and goes on', async () => {
+    let isFull = true;
+    const details = { retryAfterMs: 2_400, waiting: 64, running: 4 };
+    const failure = { code: 'OVERLOADED', message: 'full: try again', details } as const;
+    const peer = fakePeer({ refusal: (client) => (isFull && client === '127.0.0.1' ? failure : undefined) });
+    const { url } = await serve({}, peer);
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const post = (path: string, body: string | null): Promise<http.IncomingMessage & { readonly text: string }> =>
+      new Promise((resolve, reject) => {
+        const headers = { 'x-request-id': 'mine', 'content-type': 'application/json' };
+        const length = body === null ? { 'content-length': 50_000_000 } : {};
+        const request = http.request(`${url}${path}`, { method: 'POST', agent, headers: { ...headers, ...length } });
+        request.on('error', reject);
+        request.on('response', (response) => {
+          let text = '';
+          response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+          response.on('end', () => resolve(Object.assign(response, { text })));
+        });
+        if (body === null) request.flushHeaders();
+        else request.end(body);
+      });
+    try {
+      const body = JSON.stringify({ inputs: [{ name: 'x', shape: [1, 4], datatype: 'FP32', data: [1, 2, 3, 4] }] });
+      for (const path of ['/v2/models/double/infer', '/v2/models/double/classify', '/tilemesh/v1/models/double/run']) {
+        const { statusCode, headers, text } = await post(path, body);
+        assert.equal(statusCode, 503, path);
+        assert.deepEqual(JSON.parse(text), { error: failure.message, code: failure.code, details });
+        assert.deepEqual([headers['retry-after'], headers['x-request-id']], ['3', 'mine']);
+        assert.match(headers.traceparent as string, /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+      }
+      assert.equal(peer.requests.length, 0);
+      isFull = false;
+      assert.equal((await post('/v2/models/double/infer', body)).statusCode, 200, 'over the same connection');
+      isFull = true;
+      assert.equal((await post('/v2/models/double/infer', null)).statusCode, 503, 'though its body never comes');
+    } finally {
+      agent.destroy();
+    }
   });
 
   it('keeps its token for this user alone, the same until it is replaced', async () => {

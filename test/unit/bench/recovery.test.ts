@@ -159,7 +159,9 @@ const trial = (overrides: Partial<Trial> = {}): Trial => ({
   stage: 'conv1',
   block: 0,
   faultMs: 50,
+  usualMs: 200,
   latencyMs: 300,
+  difference: 0,
   failure: null,
   term: 1,
   attempts: 2,
@@ -169,10 +171,17 @@ const trial = (overrides: Partial<Trial> = {}): Trial => ({
 });
 
 describe('bench/recovery', () => {
-  const lost = trial({ latencyMs: null, failure: 'PEER_LOST: gone', term: 0, attempts: 0, reuse: null });
+  const lost = trial({
+    latencyMs: null,
+    difference: null,
+    failure: 'PEER_LOST: gone',
+    term: 0,
+    attempts: 0,
+    reuse: null,
+  });
 
   it('adds up what the trials of one kind took beyond the usual', () => {
-    const sum = sumUp([trial(), trial({ latencyMs: 500, term: 2, attempts: 4, memberAgainMs: null }), lost], 200);
+    const sum = sumUp([trial(), trial({ latencyMs: 500, term: 2, attempts: 4, memberAgainMs: null }), lost]);
     assert.deepEqual([sum.trials, sum.lost, sum.untold, sum.returned], [3, 1, 1, 2]);
     assert.deepEqual([sum.addedMs?.min, sum.addedMs?.median, sum.addedMs?.max], [100, 200, 300]);
     assert.deepEqual([sum.terms, sum.attempts, sum.finishedTiles, sum.reusedTiles], [1.5, 3, 8, 2]);
@@ -187,7 +196,7 @@ describe('bench/recovery', () => {
     }, // prettier-ignore
     undisturbedMs: summary,
     stages: [],
-    recoveries: [sumUp(trials, 200)],
+    recoveries: [sumUp(trials)],
     trials,
     missed: 0,
     answers: { checked: 3, largestDifference: 0, tolerance: 1e-5 },
