@@ -7,6 +7,9 @@ import type { Api } from '../../../src/api/server.ts';
 import { fakePeer, MODEL_ID, startFakeApi, type FakeOptions } from '../../support/fake-peer.ts';
 import { tilemesh } from '../../support/terminal.ts';
 
+/** Of a machine that does much else besides. */
+const PATIENCE_MS = 120_000;
+
 interface Document {
   readonly schema: string;
   readonly runs: readonly (Omit<Asked, 'latenciesMs'> & {
@@ -17,7 +20,8 @@ interface Document {
   })[];
 }
 
-describe('tilemesh bench', () => {
+describe('tilemesh bench', function () {
+  this.timeout(PATIENCE_MS);
   let api: Api;
   afterEach(() => api.close());
   const serve = async (options: FakeOptions = {}) => {
