@@ -64,7 +64,10 @@ export class DescriptorWatch {
     this.#used = await readdir(join(this.#root, 'proc/self/fd')).then(
       // Reading the folder takes one itself.
       ({ length }) => length - 1,
-      (error: NodeJS.ErrnoException) => (error.code === 'EMFILE' || error.code === 'ENFILE' ? limit : null),
+      (error: unknown) => {
+        const { code } = error as NodeJS.ErrnoException;
+        return code === 'EMFILE' || code === 'ENFILE' ? limit : null;
+      },
     );
     if (this.#used === null) return;
     const wasShort = this.#isShort;
