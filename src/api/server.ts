@@ -168,25 +168,16 @@ interface Settings {
 
 /** A handshake that takes longer is given up. */
 const HANDSHAKE_MS = 10_000;
-/** Open at a time, over all clients; further ones are closed at once. */
-const MAX_CONNECTIONS = 1_024;
 
 /** Routes and hooks are the same whichever of Node's servers is under them. */
 function listening(certificate: ServerCertificate | undefined, settings: Settings): FastifyInstance {
-  const { server, app } = certificate === undefined ? inTheClear(settings) : byTls(certificate, settings);
-  server.maxConnections = MAX_CONNECTIONS;
-  return app;
+  return certificate === undefined ? fastify(settings) : byTls(certificate, settings);
 }
 
-function inTheClear(settings: Settings) {
-  const app = fastify(settings);
-  return { server: app.server, app };
-}
-
-function byTls(certificate: ServerCertificate, settings: Settings) {
+function byTls(certificate: ServerCertificate, settings: Settings): FastifyInstance {
   const app = fastify<HttpsServer>({ ...settings, https: { ...certificate.pair, handshakeTimeout: HANDSHAKE_MS } });
   certificate.onChange((pair) => app.server.setSecureContext(pair));
-  return { server: app.server, app: app as unknown as FastifyInstance };
+  return app;
 }
 
 /** The server without a socket. */
