@@ -416,6 +416,13 @@ export declare type Ask = Message<"health.Ask"> & {
    * @generated from field: health.Suspicion about = 2;
    */
   about?: Suspicion | undefined;
+
+  /**
+   * What it said before does not count.
+   *
+   * @generated from field: bool is_urgent = 3;
+   */
+  isUrgent: boolean;
 };
 
 /**

@@ -43,7 +43,10 @@ function encodeKind(message: HealthMessage): WireKind {
     case 'probe':
       return { case: 'probe', value: { nonce: fields.uint32(message.nonce), sentMs: message.sentMs } };
     case 'ask':
-      return { case: 'ask', value: { nonce: fields.uint32(message.nonce), about: encodeRun(message) } };
+      return {
+        case: 'ask',
+        value: { nonce: fields.uint32(message.nonce), about: encodeRun(message), isUrgent: message.isUrgent },
+      };
     case 'ack': {
       const { nonce, about, sentMs } = message;
       return { case: 'ack', value: { nonce: fields.uint32(nonce), ...(about === null ? {} : { about }), sentMs } };
@@ -115,9 +118,9 @@ function decodeKind({ kind }: Envelope): HealthMessage {
     case 'probe':
       return { kind: 'probe', nonce: kind.value.nonce, sentMs: fields.quantity(kind.value.sentMs, 'stamp') };
     case 'ask': {
-      const { nonce, about } = kind.value;
+      const { nonce, about, isUrgent } = kind.value;
       if (about === undefined) throw fields.invalid('a peer asks about nobody');
-      return { kind: 'ask', nonce, ...decodeRun(about) };
+      return { kind: 'ask', nonce, isUrgent, ...decodeRun(about) };
     }
     case 'ack': {
       const { nonce, about, sentMs } = kind.value;

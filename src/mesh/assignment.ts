@@ -44,6 +44,11 @@ export class Assignment {
     return this.#send(entry, { kind: 'feed', ...id, ...this.#planFor(entry) });
   }
 
+  /** The participant has not answered. */
+  sayAgain(peer: PeerId): Promise<void> {
+    return this.#assign(peer);
+  }
+
   /** The peer does not have the plan after all. */
   sendInFull(peer: PeerId, isFeed: boolean): Promise<void> {
     const { ledger, encoded } = this.#parts;

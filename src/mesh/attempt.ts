@@ -39,6 +39,8 @@ export interface AttemptSetup {
   readonly prepared: PreparedPlan;
   /** Whether to hold the inputs back until all are ready, even where all are taken to be. */
   readonly mustWait: boolean;
+  /** How many times longer than usual those that are late are waited for. */
+  readonly patience: number;
   /** When nobody wants the answer any more, on this peer's clock. */
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
@@ -59,6 +61,8 @@ export class AttemptFailure extends Error {
   readonly accuser: PeerId | undefined;
   /** Whether those left out said nothing, or nothing but that they were at work. */
   readonly isSilence: boolean;
+  /** Whether those left out live and are late. */
+  readonly isLateness: boolean;
   /** Whether the same peers may carry it out a little later. */
   readonly isBusy: boolean;
 
@@ -67,6 +71,7 @@ export class AttemptFailure extends Error {
     this.without = without;
     this.accuser = accuser;
     this.isSilence = reason === 'fell silent';
+    this.isLateness = reason === 'is late';
     this.isBusy = reason === 'is busy';
   }
 }
@@ -105,7 +110,7 @@ export class Attempt {
         this.#step({ kind: 'failed', peer, code, message: `${members.nameOf(peer)} cannot be reached` });
       },
     });
-    this.#course = beginCourse(prepared.plan, members.self, entry, this.isAwaited, clock.now());
+    this.#course = beginCourse(prepared.plan, members.self, entry, this.isAwaited, clock.now(), setup.patience);
     // Nobody waits for it yet when the plan cannot be handed out.
     this.#outcome.promise.catch(() => undefined);
     const cancel = (): void => this.#outcome.reject(toMeshError(signal.reason, 'CANCELLED'));
@@ -187,16 +192,13 @@ export class Attempt {
     }
   }
 
-  #hear(
-    peer: PeerId,
-    message: PlanMessage & { readonly kind: 'ready' | 'preparing' | 'progress' | 'missed' | 'finished' },
-  ): void {
+  #hear(peer: PeerId, message: Sign): void {
     const { kind } = message;
     if (kind === 'ready' || kind === 'finished') {
       this.#parts.ledger.note([peer], this.#setup.encoded.digest, 'prepared');
     }
     if (kind === 'finished') this.#tiles.push(...parseTileReports(message.report));
-    this.#step(kind === 'progress' ? { kind, peer, tiles: message.tiles } : { kind, peer });
+    this.#step(eventOf(peer, message));
     if (kind === 'preparing') {
       this.#stage = { stage: 'fetching weights', completed: message.completedBytes, total: message.totalBytes };
     } else if (this.#course.phase !== 'preparing') this.#showComputing();
@@ -215,6 +217,13 @@ export class Attempt {
     });
   }
 
+  /** What those that are waited for were told may be lost, or their answer. */
+  #sayAgain(peers: readonly PeerId[]): void {
+    const { phase, unready } = this.#course;
+    if (phase === 'feeding' && peers.length > 0) void this.#assignment.feed();
+    for (const peer of peers) if (unready.has(peer)) void this.#assignment.sayAgain(peer);
+  }
+
   #step(event: CourseEvent): void {
     const { members, clock } = this.#parts;
     const [course, turn] = stepCourse(this.#course, event, clock.now());
@@ -226,6 +235,10 @@ export class Attempt {
         break;
       case 'done':
         this.#outcome.resolve();
+        break;
+      case 'doubt':
+        for (const peer of turn.peers) members.doubt?.(peer);
+        this.#sayAgain(turn.unheard);
         break;
       case 'replan': {
         const names = turn.without.map((peer) => members.nameOf(peer)).join(', ');
@@ -239,6 +252,15 @@ export class Attempt {
         break;
     }
   }
+}
+
+type Sign = PlanMessage & { readonly kind: 'ready' | 'preparing' | 'progress' | 'missed' | 'finished' };
+
+function eventOf(peer: PeerId, message: Sign): CourseEvent {
+  const { kind } = message;
+  if (kind === 'progress') return { kind, peer, tiles: message.tiles };
+  if (kind === 'preparing') return { kind, peer, isFetching: message.completedBytes < message.totalBytes };
+  return { kind, peer };
 }
 
 const explain = (reason: Reason, names: string): string =>

@@ -7,6 +7,7 @@ import type { PlanMessage } from '../../protocols/plan/messages.ts';
 import { GIGABIT } from '../core/cost/cost-model.ts';
 import { MeshError, toMeshError } from '../core/errors.ts';
 import type { PeerId } from '../core/ids.ts';
+import { pacesOf } from '../core/schedule/pace.ts';
 import { pauseAfterRefusal } from '../core/schedule/reservation.ts';
 import type { Logger } from '../observability/logger.ts';
 import { Attempt, AttemptFailure, type AttemptParts, type Stage } from './attempt.ts';
@@ -24,6 +25,9 @@ export interface CoordinationParts extends AttemptParts {
 
 /** How often one term plans before it gives up; plans that only came at a busy time do not count. */
 const MAX_ATTEMPTS = 16;
+/** Attempts that are given up because somebody is late; after each, latecomers are waited for so many times longer. */
+const MOST_LATE_ATTEMPTS = 2;
+const LATE_PATIENCE = 4;
 /** Less of a wait is nobody's fault. */
 const HELD_UP_MS = 10_000;
 const PLANNING: Stage = { stage: 'planning', completed: 0, total: 0 };
@@ -36,6 +40,9 @@ export class Coordination {
   /** On the clock of this peer. */
   readonly #deadlineMs: number;
   readonly #excluded = new Set<PeerId>();
+  /** Alive, and too slow for this request. */
+  readonly #late = new Set<PeerId>();
+  #lateAttempts = 0;
   /** Who has had others left out. */
   readonly #accusers = new Set<PeerId>();
   readonly #lost = new Set<PeerId>();
@@ -93,9 +100,15 @@ export class Coordination {
     );
   }
 
-  #leaveOut({ without, accuser, isSilence }: AttemptFailure): void {
+  #leaveOut({ without, accuser, isSilence, isLateness }: AttemptFailure): void {
     const { members } = this.#parts;
+    if (isLateness) this.#lateAttempts += 1;
     for (const peer of without) {
+      if (isLateness) {
+        this.#late.add(peer);
+        members.noteLate?.(peer);
+        continue;
+      }
       this.#excluded.add(peer);
       if (isSilence) members.noteFault?.(peer);
     }
@@ -137,6 +150,7 @@ export class Coordination {
       modelId,
       entry: this.#entry,
       ...planned,
+      patience: planned.hasOthers ? this.#patience : Infinity,
       mustWait: number > 1,
       deadlineMs: this.#deadlineMs,
       signal: this.#signal,
@@ -147,6 +161,7 @@ export class Coordination {
       const tiles = await attempt.run();
       const spent = { planMs: plannedMs - beganMs, runMs: clock.now() - plannedMs, isAwaited: attempt.isAwaited };
       this.#recording.mark('all computed', id);
+      for (const [peer, pace] of pacesOf(planned.prepared.plan, tiles)) this.#parts.members.notePace?.(peer, pace);
       logger.debug({ requestId, attempt: number, ...spent }, 'answered');
       return { attempts: number, lostPeers: [...this.#lost], tiles };
     } catch (error) {
@@ -161,8 +176,15 @@ export class Coordination {
     }
   }
 
-  /** The plan for those that are there. */
-  async #plan(isCold: boolean): Promise<{ readonly encoded: EncodedPlan; readonly prepared: PreparedPlan }> {
+  /** Where one after another is late, the whole mesh is, and to begin again makes it worse. */
+  get #patience(): number {
+    return this.#lateAttempts < MOST_LATE_ATTEMPTS ? LATE_PATIENCE ** this.#lateAttempts : Infinity;
+  }
+
+  /** The plan for those that are there, and whether others could do what one of them is late with. */
+  async #plan(
+    isCold: boolean,
+  ): Promise<{ readonly encoded: EncodedPlan; readonly prepared: PreparedPlan; readonly hasOthers: boolean }> {
     const { members, preparation, concurrency } = this.#parts;
     const { self: coordinator } = members;
     const available = members.available();
@@ -173,18 +195,22 @@ export class Coordination {
     const able = available.filter(
       ({ peer }) => !avoided.has(peer) && (peer === coordinator || !this.#excluded.has(peer)),
     );
-    const trusted = able.filter(({ peer }) => peer === coordinator || members.isBenched?.(peer) !== true);
-    const peers = trusted.length > 0 ? trusted : able;
+    const doubtful = new Set(members.doubtful?.());
+    const trusted = able.filter(
+      ({ peer }) => peer === coordinator || (members.isBenched?.(peer) !== true && !doubtful.has(peer)),
+    );
+    const prompt = trusted.filter(({ peer }) => !this.#late.has(peer));
+    const peers = [prompt, trusted, able].find((some) => some.length > 0) ?? [];
     const [first] = peers;
     if (first === undefined) throw new MeshError('UNAVAILABLE', 'nobody is left who may compute this request');
     // One that does not compute plans as one of those that do would.
-    const planner = avoided.has(coordinator) ? first.peer : coordinator;
+    const planner = peers.some(({ peer }) => peer === coordinator) ? coordinator : first.peer;
     const { modelId, parallelism } = this.#request;
     const inputs = new Map(this.#request.inputs.map(({ name, type, shape }) => [name, { type, shape }]));
     const asked = { parallelism, isCold, concurrency: concurrency() };
     const question = { modelId, inputs, peers, coordinator: planner, link: GIGABIT, ...asked };
     const earlier = this.#recording.marks.findLast(({ digest }) => digest !== undefined)?.digest;
     const encoded = await preparation.planFor(question, this.#signal, earlier);
-    return { encoded, prepared: await preparation.learn(encoded, this.#signal) };
+    return { encoded, prepared: await preparation.learn(encoded, this.#signal), hasOthers: prompt.length > 1 };
   }
 }

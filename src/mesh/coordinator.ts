@@ -100,9 +100,16 @@ export class Coordinator {
   #peerLost(peer: PeerId): void {
     this.#parts.ledger.forget(peer);
     for (const desk of this.#desks.values()) {
-      if (desk.entry === peer) desk.abort.abort(new MeshError('CANCELLED', 'the entry was lost'));
+      if (desk.entry === peer) this.#giveBack(desk);
       else desk.coordination.peerLost(peer);
     }
+  }
+
+  /** The entry was lost, and need not wait for the lease to lapse when it is there after all. */
+  #giveBack({ request: { requestId, term }, entry, abort }: Desk): void {
+    const lost = new MeshError('CANCELLED', 'the entry was lost');
+    abort.abort(lost);
+    void this.#tell(entry, { kind: 'fail', requestId, term, code: 'UNAVAILABLE', message: lost.message });
   }
 
   #objection(entry: PeerId, { requestId, term }: Propose): MeshError | undefined {

@@ -6,12 +6,14 @@ import type { ViewMember } from '../core/membership/view.ts';
 import type { Announcement } from './model-library.ts';
 import type { Membership } from './membership.ts';
 import type { MemberDirectory, MemberProfile } from './ports.ts';
+import { Paces } from './paces.ts';
 
 /** A peer that claims more than so many times what this one does is believed so much. */
 const MAX_SPEED_RATIO = 64;
 
 export class Directory implements MemberDirectory {
   readonly #membership: Membership;
+  readonly #paces = new Paces(() => performance.now());
   readonly #conduct = new Conduct(() => performance.now());
 
   constructor(membership: Membership) {
@@ -29,7 +31,7 @@ export class Directory implements MemberDirectory {
     return members.map(({ peer, heartbeat }) => ({
       peer,
       name: heartbeat.name,
-      macsPerSecond: Math.min(fastest, Math.max(1, heartbeat.macsPerSecond)),
+      macsPerSecond: this.#paces.believed(peer, Math.min(fastest, Math.max(1, heartbeat.macsPerSecond))),
       memoryBudgetBytes: heartbeat.memoryBudgetBytes,
       queueDepth: heartbeat.queueDepth,
       activeRequests: heartbeat.activeRequests,
@@ -60,12 +62,28 @@ export class Directory implements MemberDirectory {
     return member?.heartbeat?.name ?? peer;
   }
 
+  noteLate(peer: PeerId): void {
+    this.#paces.late(peer);
+  }
+
+  notePace(peer: PeerId, pace: number): void {
+    this.#paces.seen(peer, pace);
+  }
+
   noteFault(peer: PeerId): void {
     if (peer !== this.self) this.#conduct.fault(peer);
   }
 
   isBenched(peer: PeerId): boolean {
     return this.#conduct.isBenched(peer);
+  }
+
+  doubt(peer: PeerId): void {
+    this.#membership.doubt(peer);
+  }
+
+  doubtful(): readonly PeerId[] {
+    return this.#membership.doubtful();
   }
 
   convict(peer: PeerId, detail: string): void {

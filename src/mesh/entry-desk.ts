@@ -7,6 +7,7 @@ import type { Piece, PieceHeader } from '../../protocols/pieces/messages.ts';
 import type { Feed } from '../../protocols/plan/messages.ts';
 import {
   beginEntry,
+  demote,
   ENTRY_DEFAULTS,
   type EntrySettings,
   nextTickMs,
@@ -77,8 +78,8 @@ export class EntryDesk {
   readonly #startedMs: number;
   readonly #done = Promise.withResolvers<EntryResult>();
   readonly #lost = new Set<PeerId>();
-  /** Said nothing when they had the request in hand, and nothing since. */
-  readonly #silent = new Set<PeerId>();
+  /** Said nothing when they had the request in hand, and nothing since; or were blamed by the coordinator before. */
+  readonly #shunned = new Set<PeerId>();
   readonly #feeding: Feeding;
   readonly #recording: Recording;
   #state: EntryState;
@@ -96,13 +97,14 @@ export class EntryDesk {
     this.#recording = records.of(requestId);
     this.#recording.arrived({ model, modelId, arrivedUnixMs: Date.now() });
     this.#feeding = new Feeding(parts, request.inputs, () => this.#moved());
+    const doubtful = new Set(members.doubtful?.());
     const candidates = members
       .available()
       .filter(({ peer }) => this.#mayCoordinate(peer))
       .map((member) => ({
         peer: member.peer,
         // After all the others.
-        weight: members.isBenched?.(member.peer) === true ? 0 : weightOf(member, modelId),
+        weight: members.isBenched?.(member.peer) === true || doubtful.has(member.peer) ? 0 : weightOf(member, modelId),
       }));
     const ranked = rankCandidates(requestId, candidates);
     const endMs = this.#startedMs + deadlineMs;
@@ -151,7 +153,7 @@ export class EntryDesk {
   /** From a candidate or the coordinator. */
   message(from: PeerId, message: ElectionMessage): void {
     const { term } = message;
-    this.#silent.delete(from);
+    this.#shunned.delete(from);
     switch (message.kind) {
       case 'accept':
         this.#step({ kind: 'accepted', peer: from, term, leaseMs: message.leaseMs });
@@ -174,6 +176,7 @@ export class EntryDesk {
         this.#moved();
         break;
       case 'fail':
+        this.#shun(message.lostPeer);
         this.#step({ kind: 'failed', peer: from, term, failure: message });
         break;
       case 'propose':
@@ -205,6 +208,11 @@ export class EntryDesk {
     this.#feeding.accept(from, piece);
   }
 
+  /** One that a coordinator blames; this peer knows better of itself. */
+  #shun(peer: PeerId | undefined): void {
+    if (peer !== undefined && peer !== this.#parts.members.self) this.#shunned.add(peer);
+  }
+
   #isLive(peer: PeerId, term: number): boolean {
     const { phase, term: current } = this.#state;
     return phase.kind === 'running' && phase.peer === peer && term === current;
@@ -212,18 +220,20 @@ export class EntryDesk {
 
   #step(event: EntryEvent<Complete>): void {
     const { phase, term } = this.#state;
-    const step = stepEntry(this.#state, event, this.#parts.clock.now());
+    const { members, clock } = this.#parts;
+    const state = demote(this.#state, members.doubtful?.() ?? []);
+    const step = stepEntry(state, event, clock.now());
     // The clock alone took the request from whoever had it: it said nothing, or did not get on with it.
     const isLate =
       event.kind === 'tick' && step[1].some((effect) => effect.kind === 'sendCancel' && effect.term === term);
-    if (isLate && 'peer' in phase) this.#silent.add(phase.peer);
+    if (isLate && 'peer' in phase) this.#shunned.add(phase.peer);
     const isFair = this.#request.deadlineMs >= FAIR_DEADLINE_MS;
-    if (isLate && isFair && 'peer' in phase) this.#parts.members.noteFault?.(phase.peer);
+    if (isLate && isFair && 'peer' in phase) members.noteFault?.(phase.peer);
     this.#apply(step);
   }
 
   #apply([state, effects]: EntryStep<Complete>): void {
-    const { clock } = this.#parts;
+    const { clock, members } = this.#parts;
     this.#state = state;
     this.#stopTimer();
     const dueMs = nextTickMs(state);
@@ -237,6 +247,9 @@ export class EntryDesk {
           this.#complete = undefined;
           this.#recording.mark('proposed', effect, { peer: effect.peer });
           void this.#propose(effect.peer, effect.term, effect.remainingMs);
+          break;
+        case 'doubt':
+          members.doubt?.(effect.peer);
           break;
         case 'sendCancel':
           void this.#send(effect.peer, { kind: 'cancel', requestId: state.requestId, term: effect.term });
@@ -266,8 +279,9 @@ export class EntryDesk {
     const { requestId, modelId, parallelism, inputs } = this.#request;
     const specs = [...inputs].map(([name, { type, shape }]) => ({ name, type, shape }));
     const deadlineMs = Math.max(1, Math.round(remainingMs));
-    const convicted = this.#parts.members.convicted?.() ?? [];
-    const shunned = [...this.#silent, ...convicted].filter((other) => other !== peer);
+    const { members } = this.#parts;
+    const convicted = members.convicted?.() ?? [];
+    const shunned = [...convicted, ...this.#shunned, ...(members.doubtful?.() ?? [])].filter((other) => other !== peer);
     const avoid = [...new Set([...(this.#request.avoid ?? []), ...shunned])];
     const proposal = { requestId, term, modelId, parallelism, deadlineMs, inputs: specs, avoid };
     if (!(await this.#send(peer, { kind: 'propose', ...proposal }))) this.#step({ kind: 'peerLost', peer });

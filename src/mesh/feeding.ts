@@ -8,6 +8,7 @@ import { MeshError, toMeshError } from '../core/errors.ts';
 import type { PeerId } from '../core/ids.ts';
 import type { Tensor } from '../core/tensor/tensor.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { AttemptId } from './attempt-id.ts';
 import { Handover } from './handover.ts';
 import type { Clock, MemberDirectory, MessageChannel, PieceChannel } from './ports.ts';
 import type { Preparation } from './preparation.ts';
@@ -31,6 +32,7 @@ export class Feeding {
   #coordinator: PeerId | undefined;
   #feed: Feed | undefined;
   #handover: Handover | undefined;
+  #isFed = false;
   #abort = new AbortController();
 
   /** @param onChange called when inputs have been handed out or an output has come in. */
@@ -59,8 +61,14 @@ export class Feeding {
 
   /** A plan from the peer that coordinates, or that is about to. */
   offer(feed: Feed): void {
-    // The same plan comes again when it was lacked.
-    if (this.#handover !== undefined && this.#handover.id.attempt >= feed.attempt) return;
+    // The same plan comes again when it was lacked, or when the coordinator has not heard of the end of it.
+    if (this.#handover !== undefined && this.#handover.id.attempt >= feed.attempt) {
+      const isSame = this.#handover.id.attempt === feed.attempt;
+      if (isSame && this.#isFed && this.#coordinator !== undefined) {
+        void this.#tellFed(this.#coordinator, this.#handover.id);
+      }
+      return;
+    }
     this.#drop();
     this.#feed = feed;
     if (this.#coordinator !== undefined) void this.#carryOut(this.#coordinator, feed);
@@ -87,6 +95,7 @@ export class Feeding {
     this.#abort = new AbortController();
     this.#feed = undefined;
     this.#handover = undefined;
+    this.#isFed = false;
   }
 
   /** Hands out the inputs. What stands in the way is told to the coordinator. */
@@ -115,7 +124,8 @@ export class Feeding {
       });
       await this.#handover.send();
       signal.throwIfAborted();
-      await this.#tell(coordinator, { kind: 'fed', ...id });
+      this.#isFed = true;
+      await this.#tellFed(coordinator, id);
       this.#onChange();
     } catch (error) {
       if (signal.aborted) return;
@@ -124,6 +134,10 @@ export class Feeding {
       logger.debug({ requestId, code }, 'could not hand out the input');
       await this.#tell(coordinator, { kind: 'failed', ...id, code, message, ...lostPeerOf(failure) });
     }
+  }
+
+  #tellFed(coordinator: PeerId, { requestId, term, attempt }: AttemptId): Promise<void> {
+    return this.#tell(coordinator, { kind: 'fed', requestId, term, attempt });
   }
 
   /** A coordinator that cannot be reached will be noticed by its lease. */

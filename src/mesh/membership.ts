@@ -23,6 +23,7 @@ import {
 } from '../core/membership/membership.ts';
 import type { HealthMessage } from '../core/membership/messages.ts';
 import { viewOf, type View } from '../core/membership/view.ts';
+import { doubtfulMembers } from '../core/membership/watch.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Discovery } from './discovery.ts';
 import { createUsageMeter } from './usage.ts';
@@ -203,6 +204,16 @@ export class Membership {
   /** A message of another protocol came from the peer: it is alive, however late its next heartbeat is. */
   heard(peer: PeerId): void {
     if (peer !== this.self) this.#feed({ kind: 'heard', peer });
+  }
+
+  /** Somebody waits for the peer longer than can be explained: it is probed, and `lost` soon when nobody hears it. */
+  doubt(peer: PeerId): void {
+    if (peer !== this.self) this.#feed({ kind: 'doubt', peer });
+  }
+
+  /** Those that are suspected, and those that are doubted and have not answered yet. */
+  doubtful(): readonly PeerId[] {
+    return doubtfulMembers(this.#state, performance.now());
   }
 
   /** The peer broke a rule; with a penalty of 100 within about a minute it is banned. */

@@ -45,8 +45,16 @@ export interface MemberDirectory {
   onFound(listener: (peer: PeerId) => void): () => void;
   /** A peer did not do what it had taken on. */
   noteFault?(peer: PeerId): void;
+  /** A peer was so late that others did its work. */
+  noteLate?(peer: PeerId): void;
+  /** How many times longer than planned a peer took for its tiles, where the others took as planned. */
+  notePace?(peer: PeerId, pace: number): void;
   /** Whether to give a peer nothing for now, for its faults. */
   isBenched?(peer: PeerId): boolean;
+  /** Somebody here waits for a peer longer than can be explained: it is asked for a sign of life, and lost soon without one. */
+  doubt?(peer: PeerId): void;
+  /** Members that are not heard at the moment: those suspected, and those that were asked for a sign of life and gave none yet. */
+  doubtful?(): readonly PeerId[];
   /** Gives a peer nothing more, and takes nothing of it: it has been seen to lie. */
   convict?(peer: PeerId, detail: string): void;
   /** Those convicted, here or for breaking the protocols. */

@@ -47,7 +47,13 @@ interface Ownership {
 
 /** A keeper that says nothing for this long is passed over. */
 const VERDICT_MS = 500;
+/** An answer that has not come by then is asked for again, later each time: the question or a part of it may be lost. */
+const FIRST_RECALL_MS = 2_000;
+/** Whoever has not answered for so long is doubted, again and again. */
+const DOUBT_MS = 250;
 const KEEPERS = 2;
+/** An entry that is overtaken so often gives up. */
+const MOST_OVERTAKEN = 3;
 
 type Outcome = EntryResult | 'absent' | 'lost';
 
@@ -99,10 +105,24 @@ export class Recall {
   ): Promise<EntryResult> {
     const { members, clock } = this.#parts;
     let insteadOf: PeerId | undefined;
+    let overtaken = 0;
+    /** Of this peer: no term twice. */
+    let last = 0;
     for (;;) {
       remaining.signal.throwIfAborted();
       const { by, generation } = await this.#claim(requestId, question, insteadOf);
-      if (by === members.self) return this.#compute(requestId, () => compute(generation));
+      if (by === members.self) {
+        try {
+          last = Math.max(generation, last + 1);
+          return await this.#compute(requestId, () => compute(last));
+        } catch (error) {
+          // This peer was taken to be lost, and another one answers.
+          overtaken += 1;
+          if (toMeshError(error).code !== 'STALE_TERM' || overtaken > MOST_OVERTAKEN) throw error;
+          insteadOf = undefined;
+          continue;
+        }
+      }
       const outcome = await this.#fetch(by, requestId, remaining);
       if (typeof outcome === 'object') return outcome;
       if (clock.now() >= remaining.endMs)
@@ -150,12 +170,14 @@ export class Recall {
     const key = keyOf(claim.requestId, keeper);
     const { promise, resolve } = Promise.withResolvers<Verdict | undefined>();
     const stopTimer = clock.after(VERDICT_MS, () => resolve(undefined));
+    const stopDoubts = this.#keepDoubting(keeper);
     this.#claiming.set(key, resolve);
     try {
       if (!(await this.#send(keeper, claim))) return undefined;
       return await promise;
     } finally {
       stopTimer();
+      stopDoubts();
       if (this.#claiming.get(key) === resolve) this.#claiming.delete(key);
     }
   }
@@ -174,15 +196,40 @@ export class Recall {
     signal.addEventListener('abort', cancel, { once: true });
     const deadlineMs = Math.max(1, endMs - clock.now());
     const stopTimer = clock.after(deadlineMs, () => resolve('lost'));
+    const recall = { kind: 'recall', requestId, deadlineMs } as const;
+    let askAgainMs = FIRST_RECALL_MS;
+    const askAgain = (): void => {
+      void this.#send(owner, recall);
+      askAgainMs *= 2;
+      stopAsking = clock.after(askAgainMs, askAgain);
+    };
+    let stopAsking = clock.after(askAgainMs, askAgain);
+    const stopDoubts = this.#keepDoubting(owner);
     this.#fetching.set(requestId, fetching);
     try {
-      if (!(await this.#send(owner, { kind: 'recall', requestId, deadlineMs }))) return 'lost';
+      if (!(await this.#send(owner, recall))) return 'lost';
       return await promise;
     } finally {
       stopTimer();
+      stopDoubts();
+      stopAsking();
       signal.removeEventListener('abort', cancel);
       if (this.#fetching.get(requestId) === fetching) this.#fetching.delete(requestId);
     }
+  }
+
+  /** Has it noticed soon that a peer is gone from which an answer is awaited. Returns how to stop. */
+  #keepDoubting(peer: PeerId): () => void {
+    const { clock, members } = this.#parts;
+    let stop = (): void => undefined;
+    const wait = (): void => {
+      stop = clock.after(DOUBT_MS, () => {
+        members.doubt?.(peer);
+        wait();
+      });
+    };
+    wait();
+    return () => stop();
   }
 
   #hear(from: PeerId, message: AnswerMessage): void {
@@ -239,7 +286,12 @@ export class Recall {
 
   #take(from: PeerId, { requestId, total, offset, bytes }: Part): void {
     const fetching = this.#fetching.get(requestId);
-    if (fetching?.owner !== from || offset !== fetching.received) return;
+    if (fetching?.owner !== from) return;
+    if (offset === 0) {
+      fetching.parts.length = 0;
+      fetching.received = 0;
+    }
+    if (offset !== fetching.received) return;
     // Messages to oneself aside, what arrives may be a view of memory that is used again.
     fetching.parts.push(bytes.slice());
     fetching.received += bytes.byteLength;

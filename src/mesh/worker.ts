@@ -46,6 +46,7 @@ interface Running {
   readonly coordinator: PeerId;
   readonly recording: Recording;
   readonly abort: AbortController;
+  isReady: boolean;
   execution?: Execution;
 }
 
@@ -186,7 +187,14 @@ export class Worker {
     const { preparation, ledger, clock } = this.#parts;
     const { digest, plan } = message;
     const id = { requestId: message.requestId, term: message.term, attempt: message.attempt };
-    if (this.#isKnown(from, id)) return;
+    if (this.#isKnown(from, id)) {
+      const isCurrent = id.term >= this.#fence.highest(id.requestId);
+      // The coordinator has not heard of it.
+      if (isCurrent && this.#running.get(id.requestId)?.isReady === true) {
+        await this.#reply(from, { kind: 'ready', ...id });
+      }
+      return;
+    }
     const objection = this.#objection(from, message);
     if (objection !== undefined) {
       await this.#reply(from, { kind: 'refuse', ...id, code: objection.code, message: objection.message });
@@ -204,7 +212,6 @@ export class Worker {
       tell: (sign) => void this.#reply(from, { ...sign, ...id }),
       isComputing: () => running.execution?.isComputing ?? false,
     });
-    let isReady = false;
     const stopDeadline = this.#endAt(running, message.deadlineMs);
     try {
       // Nothing is waited for when the plan is known: pieces may be right behind it.
@@ -218,7 +225,7 @@ export class Worker {
       await execution.prepare((completedBytes, totalBytes) => signs.fetched(completedBytes, totalBytes));
       // A newer term may have come meanwhile.
       running.abort.signal.throwIfAborted();
-      isReady = true;
+      running.isReady = true;
       signs.prepared();
       running.recording.mark('prepared', id);
       if (message.isAwaited || signs.hasSaidPreparing) await this.#reply(from, { kind: 'ready', ...id });
@@ -231,7 +238,7 @@ export class Worker {
     } catch (error) {
       const failure = toMeshError(error);
       running.recording.mark('gave up', id, { text: failure.message });
-      if (!running.abort.signal.aborted) await this.#explain(from, id, isReady, failure);
+      if (!running.abort.signal.aborted) await this.#explain(from, id, running.isReady, failure);
     } finally {
       signs.stop();
       stopDeadline();
@@ -246,7 +253,7 @@ export class Worker {
     const older = this.#running.get(id.requestId);
     if (older !== undefined) this.#drop(older, 'a newer plan has been made');
     const recording = this.#parts.records.of(id.requestId);
-    const running: Running = { id, coordinator, recording, abort: new AbortController() };
+    const running: Running = { id, coordinator, recording, abort: new AbortController(), isReady: false };
     this.#running.set(id.requestId, running);
     return running;
   }

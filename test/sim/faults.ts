@@ -10,6 +10,7 @@ export type Fault = { readonly atMs: number; readonly untilMs: number } & (
   | { readonly kind: 'kill'; readonly peer: number; readonly isSilent: boolean }
   | { readonly kind: 'freeze'; readonly peer: number }
   | { readonly kind: 'slow'; readonly peer: number; readonly slownessMs: number }
+  | { readonly kind: 'drag'; readonly peer: number; readonly dragMs: number }
   | { readonly kind: 'cut'; readonly island: ReadonlySet<number> }
   | { readonly kind: 'weather'; readonly weather: Weather }
 );
@@ -20,6 +21,8 @@ export interface Call {
   readonly entry: number;
   readonly variant: number;
   readonly parallelism: number;
+  /** Whether the client asks another entry, too, when no answer has come for a while. */
+  readonly isImpatient: boolean;
 }
 
 export interface Story {
@@ -31,6 +34,7 @@ const MOST_FAULTS = 6;
 const MOST_CALLS = 6;
 const SHORTEST_MS = 50;
 const LONGEST_MS = 6_000;
+const LONGEST_DRAG_MS = 3_000;
 
 export function tell(random: Random, variants: number): Story {
   const faults: Fault[] = [];
@@ -40,6 +44,7 @@ export function tell(random: Random, variants: number): Story {
     entry: random.integer(0, PEERS - 1),
     variant: random.integer(0, variants - 1),
     parallelism: random.integer(0, PEERS),
+    isImpatient: random.chance(0.5),
   }));
   // Requests and faults that have nothing to do with each other prove little.
   const near = faults.flatMap((one) =>
@@ -55,7 +60,7 @@ function fault(random: Random): Fault {
   const untilMs = Math.min(FAULTS_END_MS, atMs + random.integer(SHORTEST_MS, LONGEST_MS));
   const span = { atMs, untilMs };
   const peer = random.integer(0, PEERS - 1);
-  switch (random.integer(0, 5)) {
+  switch (random.integer(0, 6)) {
     case 0:
       return { ...span, kind: 'kill', peer, isSilent: random.chance(0.3) };
     case 1:
@@ -64,6 +69,8 @@ function fault(random: Random): Fault {
       return { ...span, kind: 'slow', peer, slownessMs: random.integer(1, 60) };
     case 3:
       return { ...span, kind: 'cut', island: islandOf(random) };
+    case 4:
+      return { ...span, kind: 'drag', peer, dragMs: random.integer(SHORTEST_MS, LONGEST_DRAG_MS) };
     default:
       return { ...span, kind: 'weather', weather: weatherOf(random) };
   }

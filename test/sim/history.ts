@@ -8,6 +8,7 @@ import type { PeerId, RequestId } from '../../src/core/ids.ts';
 import { EventQueue } from '../../src/sim/event-queue.ts';
 import { requestIdOf } from '../../src/sim/random.ts';
 import { randomOf, type Random } from '../property/random.ts';
+import { delayOf, type Delay } from './delays.ts';
 import { FAULTS_END_MS, PEERS, tell, type Call, type Fault } from './faults.ts';
 import { createPlanner, inputOf, MODEL_ID, VARIANTS } from './model.ts';
 import { CALM, Network } from './network.ts';
@@ -22,6 +23,7 @@ export interface Outcome {
   readonly elections: number;
   /** The longest time from the end of the faults, or from the call, to an answer. */
   readonly slowestMs: number;
+  readonly delays: readonly Delay[];
   readonly events: number;
   /** What happened, for people; empty unless asked for. */
   readonly log: readonly string[];
@@ -32,6 +34,10 @@ const RECOVERY_MS = 20_000;
 const DEADLINE_MS = 60_000;
 /** Whoever has lost its entry asks another after this. */
 const ASK_AGAIN_MS = 300;
+/** One that is impatient asks another, too, after this. */
+const PATIENCE_MS = 1_000;
+/** Entries that one client waits for at a time. */
+const MOST_ASKED = 2;
 const MOST_TERMS = 200;
 /** A history with more than this goes in circles. */
 const MOST_EVENTS = 50_000;
@@ -53,6 +59,8 @@ export class History {
   readonly #violations = new Set<string>();
   readonly #log: string[] | null;
   readonly #answers = new Map<Call, string[]>();
+  readonly #delays: Delay[] = [];
+  #faults: readonly Fault[] = [];
   /** Who accepted which term of which entry's request. */
   readonly #coordinators = new Map<string, PeerId>();
   readonly #proposals = new Map<RequestId, number>();
@@ -80,6 +88,7 @@ export class History {
       requests: calls.length,
       elections: this.#elections,
       slowestMs: this.#slowestMs,
+      delays: this.#delays,
       events: this.#events,
       log: this.#log ?? [],
     };
@@ -87,7 +96,7 @@ export class History {
 
   /** The answer of one peer that nothing happens to. */
   async answerTo(variant: number): Promise<string> {
-    const call = { atMs: 100, entry: 0, variant, parallelism: 1 };
+    const call = { atMs: 100, entry: 0, variant, parallelism: 1, isImpatient: false };
     await this.#unfold([], [call]);
     const [answer] = this.#answers.get(call) ?? [];
     if (answer === undefined) throw new Error('a request is not answered though nothing happens');
@@ -95,12 +104,13 @@ export class History {
   }
 
   async #unfold(faults: readonly Fault[], calls: readonly Call[]): Promise<void> {
+    this.#faults = faults;
     for (let index = 0; index < PEERS; index++) this.#start(index);
     for (const fault of faults) this.#plan(fault);
     for (const call of calls) {
       this.#answers.set(call, []);
       const requestId = requestIdOf(this.#seed, this.#answers.size);
-      this.#queue.at(call.atMs, () => this.#call(call, requestId, call.entry));
+      this.#queue.at(call.atMs, () => this.#call(call, requestId));
     }
     const lastMs = FAULTS_END_MS + RECOVERY_MS;
     while (!(this.#queue.nowMs > FAULTS_END_MS && this.#isQuiet()) && (await this.#next(lastMs))) {
@@ -110,7 +120,8 @@ export class History {
     }
     for (const call of calls) {
       const { length } = this.#answers.get(call)!;
-      if (length !== 1) this.#break(`a request has ${length} answers`);
+      const isRight = call.isImpatient ? length >= 1 && length <= MOST_ASKED : length === 1;
+      if (!isRight) this.#break(`a request has ${length} answers`);
     }
     if (faults.length > 0) this.#checkQuiet();
     for (const peer of this.#peers) peer.die(true);
@@ -173,6 +184,9 @@ export class History {
       case 'slow':
         this.#peers[fault.peer]!.slownessMs = fault.slownessMs;
         break;
+      case 'drag':
+        this.#peers[fault.peer]!.dragMs = fault.dragMs;
+        break;
       case 'cut':
         this.#network.cut(fault.island);
         break;
@@ -195,6 +209,9 @@ export class History {
       case 'slow':
         this.#peers[fault.peer]!.slownessMs = 0;
         break;
+      case 'drag':
+        this.#peers[fault.peer]!.dragMs = 0;
+        break;
       case 'cut':
         this.#network.mend();
         break;
@@ -204,10 +221,20 @@ export class History {
     }
   }
 
-  /** The client asks; when its entry goes away it asks another, under the same id. */
-  #call(call: Call, requestId: RequestId, entry: number): void {
+  /** The client asks, and another entry, too, when it is impatient. */
+  #call(call: Call, requestId: RequestId): void {
+    this.#ask(call, requestId, call.entry);
+    if (!call.isImpatient) return;
+    this.#queue.after(PATIENCE_MS, () => {
+      if (this.#answers.get(call)!.length === 0) this.#ask(call, requestId, (call.entry + 1) % PEERS);
+    });
+  }
+
+  /** When the entry goes away, another one is asked, under the same id. */
+  #ask(call: Call, requestId: RequestId, entry: number): void {
     const peer = this.#peers[entry]!;
-    const again = (): void => this.#call(call, requestId, (entry + 1) % PEERS);
+    const isAnswered = (): boolean => this.#answers.get(call)!.length > 0;
+    const again = (): void => this.#ask(call, requestId, (entry + MOST_ASKED) % PEERS);
     if (!peer.isUp) {
       this.#queue.after(ASK_AGAIN_MS, again);
       return;
@@ -215,7 +242,7 @@ export class History {
     this.#note(`request ${requestId.slice(0, 4)} at peer${entry}, parallelism ${call.parallelism}`);
     const watch = (): void => {
       if (peer.isUp) this.#queue.after(ASK_AGAIN_MS, watch);
-      else if (this.#answers.get(call)!.length === 0) again();
+      else if (!isAnswered()) again();
     };
     this.#queue.after(ASK_AGAIN_MS, watch);
     peer.run(() => {
@@ -234,22 +261,27 @@ export class History {
         })
         .then(
           ({ outputs }) => {
-            if (!peer.isUp) return;
-            const text = Buffer.from(outputs.get('y')!.bytes).toString('hex');
-            this.#answers.get(call)!.push(text);
-            const right = expected.get(call.variant);
-            if (right !== undefined && text !== right) this.#break('an answer is wrong');
-            const sinceMs = Math.max(call.atMs, Math.min(this.#queue.nowMs, FAULTS_END_MS));
-            this.#slowestMs = Math.max(this.#slowestMs, this.#queue.nowMs - sinceMs);
-            this.#note(`request ${requestId.slice(0, 4)} answered`);
+            if (peer.isUp) this.#answered(call, requestId, Buffer.from(outputs.get('y')!.bytes).toString('hex'));
           },
           (error: unknown) => {
-            if (!peer.isUp) return;
+            if (!peer.isUp || isAnswered()) return;
             const { code, message } = toMeshError(error);
             this.#break(`a request failed with ${code}: ${message}`);
           },
         );
     });
+  }
+
+  #answered(call: Call, requestId: RequestId, text: string): void {
+    const { nowMs } = this.#queue;
+    const answers = this.#answers.get(call)!;
+    if (answers.length === 0) this.#delays.push(delayOf(call, nowMs, this.#faults));
+    answers.push(text);
+    const right = expected.get(call.variant);
+    if (right !== undefined && text !== right) this.#break('an answer is wrong');
+    const sinceMs = Math.max(call.atMs, Math.min(nowMs, FAULTS_END_MS));
+    this.#slowestMs = Math.max(this.#slowestMs, nowMs - sinceMs);
+    this.#note(`request ${requestId.slice(0, 4)} answered`);
   }
 
   #heard(by: SimulatedPeer, from: PeerId, message: Spoken): void {
@@ -328,6 +360,8 @@ function describe(fault: Fault): string {
       return `${peerName(fault.peer)} is frozen`;
     case 'slow':
       return `${peerName(fault.peer)} takes ${fault.slownessMs} ms for everything`;
+    case 'drag':
+      return `${peerName(fault.peer)} takes ${fault.dragMs} ms more for every tile`;
     case 'cut':
       return `${[...fault.island].map(peerName).join(', ') || 'nobody'} cut off`;
     case 'weather':

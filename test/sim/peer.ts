@@ -22,7 +22,9 @@ import {
   type MembershipState,
 } from '../../src/core/membership/membership.ts';
 import { viewOf } from '../../src/core/membership/view.ts';
+import { doubtfulMembers } from '../../src/core/membership/watch.ts';
 import { PeerActors } from '../../src/mesh/peer-actors.ts';
+import { Paces } from '../../src/mesh/paces.ts';
 import type { Planner } from '../../src/mesh/plan-thread.ts';
 import type { Clock, MemberDirectory, MessageChannel, PieceChannel } from '../../src/mesh/ports.ts';
 import { ProgramShelf } from '../../src/mesh/program-shelf.ts';
@@ -91,6 +93,8 @@ export class SimulatedPeer implements End {
   isFrozen = false;
   /** What everything it does takes. */
   slownessMs = 0;
+  /** What every tile takes beyond what it should. */
+  dragMs = 0;
 
   constructor(setup: PeerSetup) {
     const { index, queue, startedAtMs, planted } = setup;
@@ -282,6 +286,8 @@ export class SimulatedPeer implements End {
   }
 
   #directory(): MemberDirectory {
+    const { queue } = this.#setup;
+    const paces = new Paces(() => queue.nowMs);
     const on = (listeners: Set<(peer: PeerId) => void>) => (listener: (peer: PeerId) => void) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -290,9 +296,18 @@ export class SimulatedPeer implements End {
       self: this.id,
       available: () =>
         viewOf(this.#state.members.values(), { peer: this.id, heartbeat: this.#state.local }).members.map(
-          ({ peer, heartbeat }) => ({ ...heartbeat, peer, models: new Set([MODEL_ID]) }),
+          ({ peer, heartbeat }) => ({
+            ...heartbeat,
+            peer,
+            macsPerSecond: paces.believed(peer, heartbeat.macsPerSecond),
+            models: new Set([MODEL_ID]),
+          }),
         ),
       nameOf: (peer) => peer,
+      noteLate: (peer) => paces.late(peer),
+      notePace: (peer, times) => paces.seen(peer, times),
+      doubt: (peer) => peer !== this.id && this.#feed({ kind: 'doubt', peer }),
+      doubtful: () => doubtfulMembers(this.#state, queue.nowMs),
       onLost: on(this.#lost),
       onFound: on(this.#found),
     };
@@ -410,9 +425,9 @@ export class SimulatedPeer implements End {
     }
   }
 
-  #pause(clock: Clock, mostMs: number): Promise<void> {
+  #pause(clock: Clock, mostMs: number, moreMs = 0): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    clock.after(this.#setup.random.integer(1, mostMs) + 4 * this.slownessMs, resolve);
+    clock.after(this.#setup.random.integer(1, mostMs) + 4 * this.slownessMs + moreMs, resolve);
     return promise;
   }
 
@@ -434,7 +449,7 @@ export class SimulatedPeer implements End {
         await kernel.prepare(...parameters);
       },
       run: async (...parameters) => {
-        await this.#pause(clock, LONGEST_RUN_MS);
+        await this.#pause(clock, LONGEST_RUN_MS, this.dragMs);
         return kernel.run(...parameters);
       },
     };

@@ -6,10 +6,17 @@
  */
 import { ERROR_CODES, type ErrorCode } from '../errors.ts';
 import type { PeerId, RequestId } from '../ids.ts';
+import { RENEW_MS } from './lease.ts';
 
 export interface EntrySettings {
   /** A candidate that has not answered a proposal by then is passed over. */
   readonly proposalTimeoutMs: number;
+  /** One that has not answered by then is doubted: others are asked whether it lives. */
+  readonly proposalDoubtMs: number;
+  /** A coordinator that has not renewed its lease for so long is doubted. */
+  readonly leaseDoubtMs: number;
+  /** Between one doubt and the next. */
+  readonly doubtAgainMs: number;
   /** Pause before those that refused are asked again; doubles each round. */
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
@@ -23,6 +30,9 @@ export interface EntrySettings {
 
 export const ENTRY_DEFAULTS: EntrySettings = Object.freeze({
   proposalTimeoutMs: 2_000,
+  proposalDoubtMs: 250,
+  leaseDoubtMs: RENEW_MS + 150,
+  doubtAgainMs: 500,
   backoffMs: 50,
   maxBackoffMs: 1_000,
   maxLeaseMs: 5_000,
@@ -37,12 +47,14 @@ export interface Failure {
 }
 
 export type EntryPhase =
-  | { readonly kind: 'proposing'; readonly peer: PeerId; readonly untilMs: number }
+  /** `doubtMs`: when it is doubted, unless it is heard before. */
+  | { readonly kind: 'proposing'; readonly peer: PeerId; readonly untilMs: number; readonly doubtMs: number }
   | {
       readonly kind: 'running';
       readonly peer: PeerId;
       readonly leaseMs: number;
       readonly untilMs: number;
+      readonly doubtMs: number;
       readonly endMs: number;
     }
   | { readonly kind: 'waiting'; readonly untilMs: number }
@@ -80,6 +92,8 @@ export type EntryEvent<Result> =
 
 export type EntryEffect<Result> =
   | { readonly kind: 'propose'; readonly peer: PeerId; readonly term: number; readonly remainingMs: number }
+  /** The peer is silent for longer than can be explained. */
+  | { readonly kind: 'doubt'; readonly peer: PeerId }
   | { readonly kind: 'sendCancel'; readonly peer: PeerId; readonly term: number }
   | { readonly kind: 'deliver'; readonly peer: PeerId; readonly term: number; readonly result: Result }
   | { readonly kind: 'giveUp'; readonly failure: Failure };
@@ -107,7 +121,8 @@ function proposeNext<Result>(state: EntryState, nowMs: number): EntryStep<Result
   const { settings } = state;
   if (peer !== undefined) {
     const term = state.term + 1;
-    const phase = { kind: 'proposing', peer, untilMs: nowMs + settings.proposalTimeoutMs } as const;
+    const untilMs = nowMs + settings.proposalTimeoutMs;
+    const phase = { kind: 'proposing', peer, untilMs, doubtMs: nowMs + settings.proposalDoubtMs } as const;
     const remainingMs = Math.max(0, state.deadlineMs - nowMs);
     return [{ ...state, term, candidates, phase }, [{ kind: 'propose', peer, term, remainingMs }]];
   }
@@ -144,7 +159,12 @@ function tick<Result>(state: EntryState, nowMs: number): EntryStep<Result> {
       'the request was not answered by its deadline: allow it more time, or try when the mesh is less busy';
     return giveUp(state, overloaded ?? { code: 'DEADLINE_EXCEEDED', message });
   }
-  if (phase.kind === 'ended' || nowMs < phase.untilMs) return [state, []];
+  if (phase.kind === 'ended') return [state, []];
+  if (nowMs < phase.untilMs) {
+    if (phase.kind === 'waiting' || nowMs < phase.doubtMs) return [state, []];
+    const doubted = { ...phase, doubtMs: nowMs + state.settings.doubtAgainMs };
+    return [{ ...state, phase: doubted }, [{ kind: 'doubt', peer: phase.peer }]];
+  }
   if (phase.kind === 'waiting') return proposeNext({ ...state, candidates: state.asked, asked: [] }, nowMs);
   const failure: Failure =
     phase.kind === 'running'
@@ -199,6 +219,13 @@ export function beginEntry<Result>(
   return nowMs >= deadlineMs ? tick(state, nowMs) : proposeNext(state, nowMs);
 }
 
+/** Asks those that are in doubt after all others. */
+export function demote(state: EntryState, doubtful: readonly PeerId[]): EntryState {
+  const last = state.candidates.filter((peer) => doubtful.includes(peer));
+  if (last.length === 0) return state;
+  return { ...state, candidates: [...state.candidates.filter((peer) => !doubtful.includes(peer)), ...last] };
+}
+
 /** What the event makes of the state, and what is to be done. Messages of old terms and after the end change nothing. */
 export function stepEntry<Result>(state: EntryState, event: EntryEvent<Result>, nowMs: number): EntryStep<Result> {
   const { phase } = state;
@@ -229,17 +256,31 @@ export function stepEntry<Result>(state: EntryState, event: EntryEvent<Result>, 
   switch (event.kind) {
     case 'accepted': {
       const leaseMs = Math.min(event.leaseMs, state.settings.maxLeaseMs);
+      const doubtMs = nowMs + state.settings.leaseDoubtMs;
       const hasOthers = state.candidates.length + state.asked.length > 0;
       const share = hasOthers ? state.settings.termShare : 1;
       const endMs = nowMs + (state.deadlineMs - nowMs) * share;
       return [
-        { ...state, phase: { kind: 'running', peer, leaseMs, untilMs: Math.min(endMs, nowMs + leaseMs), endMs } },
+        {
+          ...state,
+          phase: { kind: 'running', peer, leaseMs, untilMs: Math.min(endMs, nowMs + leaseMs), doubtMs, endMs },
+        },
         [],
       ];
     }
     case 'renewed':
       if (phase.kind !== 'running') return [state, []];
-      return [{ ...state, phase: { ...phase, untilMs: Math.min(phase.endMs, nowMs + phase.leaseMs) } }, []];
+      return [
+        {
+          ...state,
+          phase: {
+            ...phase,
+            untilMs: Math.min(phase.endMs, nowMs + phase.leaseMs),
+            doubtMs: nowMs + state.settings.leaseDoubtMs,
+          },
+        },
+        [],
+      ];
     case 'completed':
       return [{ ...state, phase: { kind: 'ended' } }, [{ kind: 'deliver', peer, term, result: event.result }]];
     case 'declined':
@@ -257,4 +298,6 @@ export function stepEntry<Result>(state: EntryState, event: EntryEvent<Result>, 
 
 /** When the next `tick` is due, on the clock of `nowMs`; Infinity once the request has ended. */
 export const nextTickMs = ({ phase, deadlineMs }: EntryState): number =>
-  phase.kind === 'ended' ? Infinity : Math.min(deadlineMs, phase.untilMs);
+  phase.kind === 'ended'
+    ? Infinity
+    : Math.min(deadlineMs, phase.untilMs, phase.kind === 'waiting' ? Infinity : phase.doubtMs);

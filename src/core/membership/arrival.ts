@@ -36,6 +36,10 @@ export const suspectAfterMs = (
   lateMs = 0,
 ): number => Math.min(maxSuspectMs, Math.max(minSuspectMs, meanMs + 4 * deviationMs) + 4 * lateMs);
 
+/** The same for a peer that was asked for a sign of life, since somebody waits for it. @param patienceMs at least. */
+export const doubtAfterMs = (arrivals: Arrivals, settings: PatienceSettings, patienceMs: number, lateMs = 0): number =>
+  Math.min(suspectAfterMs(arrivals, settings, lateMs), patienceMs + 4 * arrivals.deviationMs + 4 * lateMs);
+
 /** Silence after which the peer has failed: twice what made it suspect. */
 export const failAfterMs = (arrivals: Arrivals, settings: PatienceSettings, lateMs = 0): number =>
   2 * suspectAfterMs(arrivals, settings, lateMs);

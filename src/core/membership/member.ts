@@ -40,6 +40,8 @@ export interface Member {
   readonly heardMs: number;
   /** Since when a word of it is due; null while none is. Silence counts from here. */
   readonly dueSinceMs: number | null;
+  /** Since when somebody here waits for it in vain, and has had it probed; null when it was heard since. */
+  readonly doubtedMs: number | null;
   /** When its last beat came: the rhythm that patience is learnt from. */
   readonly beatMs: number;
   readonly arrivals: Arrivals;
@@ -74,6 +76,10 @@ export interface MembershipSettings extends PatienceSettings {
   readonly exchangeMs: number;
   /** How long before it is suspected a silent neighbour is probed, by this peer and by others for it. */
   readonly probeLeadMs: number;
+  /** One that is doubted and does not answer for so long is suspected; later where it is known to be late. */
+  readonly doubtMs: number;
+  /** One that is doubted and does not answer for so long is given nothing new. */
+  readonly doubtfulMs: number;
   /** Others asked to probe it. */
   readonly helpers: number;
   /** A member heard of so recently is not suspected because of others. */
@@ -107,6 +113,8 @@ export const MEMBERSHIP_DEFAULTS = Object.freeze({
   minSuspectMs: 2_000,
   maxSuspectMs: 5_000,
   probeLeadMs: 750,
+  doubtMs: 500,
+  doubtfulMs: 150,
   helpers: 2,
   freshMs: 1_000,
   hearAgainMs: 250,

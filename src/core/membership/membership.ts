@@ -28,6 +28,7 @@ import {
   age,
   arrangeRing,
   believe,
+  doubt,
   probeSilent,
   runErrand,
   sweep,
@@ -45,6 +46,8 @@ export type MembershipEvent =
   | { readonly kind: 'message'; readonly peer: PeerId; readonly message: HealthMessage }
   /** A message of another protocol: a sign of life. */
   | { readonly kind: 'heard'; readonly peer: PeerId }
+  /** Somebody here waits for the peer longer than can be explained. */
+  | { readonly kind: 'doubt'; readonly peer: PeerId }
   /** The peer broke a rule. `penalty` adds up; it halves every minute. */
   | { readonly kind: 'violation'; readonly peer: PeerId; readonly penalty: number; readonly detail: string }
   /** What this peer says of itself. A change of state is told to everybody at once, the rest from neighbour to neighbour. */
@@ -125,6 +128,7 @@ function connect(peer: PeerId, member: Member | undefined, state: MembershipStat
     watchedByMs: null,
     heardMs: nowMs,
     dueSinceMs: null,
+    doubtedMs: null,
     beatMs: nowMs,
     arrivals: expectedArrivals(settings.heartbeatMs),
     probe: null,
@@ -147,7 +151,7 @@ function disconnect(member: Member, nowMs: number): Change {
   if (!member.isConnected) return [member, []];
   const gone: Member = { ...member, isConnected: false, isIntroduced: false, isNeighbour: false, watchedByMs: null };
   if (isClosed(gone)) return [gone, []];
-  const silent: Member = { ...gone, dueSinceMs: null, probe: null, stamp: null };
+  const silent: Member = { ...gone, dueSinceMs: null, doubtedMs: null, probe: null, stamp: null };
   const redial: MembershipEffect = { kind: 'redial', peer };
   if (!isUp(silent)) return [enter(silent, 'failed', nowMs), [redial]];
   const lost: readonly MembershipEffect[] = isUsable(silent) ? [{ kind: 'lost', peer, cause: 'disconnected' }] : [];
@@ -304,6 +308,7 @@ function tick(state: MembershipState, nowMs: number): MembershipStep {
             beatMs: later(member.beatMs),
             sinceMs: later(member.sinceMs),
             dueSinceMs: member.dueSinceMs === null ? null : later(member.dueSinceMs),
+            doubtedMs: member.doubtedMs === null ? null : later(member.doubtedMs),
           };
     const [next, asked] = age(patient, aging, nowMs);
     if (!isClosed(next) || next.isConnected || nowMs - next.sinceMs < keptMs(next, settings))
@@ -388,9 +393,11 @@ export function stepMembership(state: MembershipState, event: MembershipEvent, n
     case 'message':
       return isReachable(member) ? hear(state, member, event.message, nowMs) : [state, []];
     case 'heard':
-      return !isReachable(member) || nowMs - member.heardMs < settings.hearAgainMs
+      return !isReachable(member) || (member.doubtedMs === null && nowMs - member.heardMs < settings.hearAgainMs)
         ? [state, []]
         : set(touch(member, nowMs));
+    case 'doubt':
+      return doubt(state, member, nowMs);
     case 'violation':
       return set(penalise(member, event, nowMs, settings));
   }

@@ -50,6 +50,8 @@ export interface Probe {
 export interface Ask extends Suspicion {
   readonly kind: 'ask';
   readonly nonce: number;
+  /** Somebody waits for it: what it said a moment ago does not count. */
+  readonly isUrgent: boolean;
 }
 
 /** To a probe: `about` is null. To having been asked: the other peer lives. */

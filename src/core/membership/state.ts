@@ -63,7 +63,13 @@ export const enter = (member: Member, state: MemberState, nowMs: number): Member
 /** The end of a member's time, until it connects anew. */
 export function close(member: Member, reason: DownReason, nowMs: number): Change {
   const { peer } = member;
-  const closed = { ...enter(member, reason, nowMs), isNeighbour: false, dueSinceMs: null, probe: null };
+  const closed = {
+    ...enter(member, reason, nowMs),
+    isNeighbour: false,
+    dueSinceMs: null,
+    doubtedMs: null,
+    probe: null,
+  };
   return [closed, isUp(member) ? [{ kind: 'down', peer, reason }] : []];
 }
 

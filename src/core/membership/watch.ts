@@ -2,11 +2,12 @@
  * Who is silent, and what follows from it (after Das, Gupta, Motivala, "SWIM: Scalable Weakly-consistent Infection-style
  * Process Group Membership Protocol", 2002). A neighbour that misses its beats is probed, by this peer and by others for
  * it; when nobody hears it, it is suspected, and everybody is told. Whoever has heard it a moment ago does not believe
- * that, and it contradicts itself. A suspect that stays silent for as long again has failed.
+ * that, and it contradicts itself. A suspect that stays silent for as long again has failed. Whoever waits for a peer in the
+ * middle of a request need not wait for its next beat: one that is doubted is probed at once, and suspected soon.
  */
 import { hash32 } from '../hash.ts';
 import type { PeerId } from '../ids.ts';
-import { expectedArrivals, failAfterMs, suspectAfterMs } from './arrival.ts';
+import { doubtAfterMs, expectedArrivals, failAfterMs, suspectAfterMs } from './arrival.ts';
 import { reasserted } from './heartbeat.ts';
 import { isClosed, isUp, type Member } from './member.ts';
 import type { Ack, Ask, HealthMessage, Suspicion } from './messages.ts';
@@ -33,7 +34,7 @@ const send = (peer: PeerId, message: HealthMessage): MembershipEffect => ({ kind
 /** The member after a word of it that came by itself. */
 export function touch(member: Member, nowMs: number): Change {
   const dueSinceMs = member.isNeighbour ? nowMs : null;
-  const heard = { ...member, heardMs: nowMs, dueSinceMs, probe: null };
+  const heard = { ...member, heardMs: nowMs, dueSinceMs, doubtedMs: null, probe: null };
   const { state, isConnected, isIntroduced, heartbeat, peer } = heard;
   if (state !== 'suspect' || !isConnected || !isIntroduced || heartbeat === null) return [heard, []];
   const next = heartbeat.state === 'joining' ? 'draining' : heartbeat.state;
@@ -56,7 +57,8 @@ export function age(member: Member, state: MembershipState, nowMs: number): Chan
   if (!isStrange && silentMs < failAfterMs(arrivals, settings, lateMs)) {
     const isGone = !member.isConnected && nowMs - member.sinceMs >= settings.reconnectMs;
     if (isGone) return close(member, 'failed', nowMs);
-    if (!isUsable(member) || silentMs < suspectAfterMs(arrivals, settings, lateMs)) return [member, []];
+    const isSilent = silentMs >= suspectAfterMs(arrivals, settings, lateMs);
+    if (!isUsable(member) || !(isSilent || isDoubtLasting(member, state, nowMs))) return [member, []];
     return [enter(member, 'suspect', nowMs), [{ kind: 'lost', peer, cause: 'silent' }]];
   }
   const [failed, effects] = close(member, 'failed', nowMs);
@@ -66,6 +68,22 @@ export function age(member: Member, state: MembershipState, nowMs: number): Chan
     [...lost, ...effects, { kind: 'disconnect', peer }, { kind: 'redial', peer }],
   ];
 }
+
+function isDoubtLasting(
+  { doubtedMs, arrivals }: Member,
+  { settings, lateMs }: MembershipState,
+  nowMs: number,
+): boolean {
+  return doubtedMs !== null && nowMs - doubtedMs >= doubtAfterMs(arrivals, settings, settings.doubtMs, lateMs);
+}
+
+/** Suspects, and those that are doubted and have not answered yet: they should be given nothing new. */
+export const doubtfulMembers = ({ members, settings }: MembershipState, nowMs: number): readonly PeerId[] =>
+  [...members.values()]
+    .filter(
+      ({ state, doubtedMs }) => state === 'suspect' || (doubtedMs !== null && nowMs - doubtedMs >= settings.doubtfulMs),
+    )
+    .map(({ peer }) => peer);
 
 /** Neighbours as of now; new ones are expected to speak from now on, and told at once that they are. */
 export function arrangeRing(state: MembershipState, nowMs: number): MembershipStep {
@@ -78,7 +96,7 @@ export function arrangeRing(state: MembershipState, nowMs: number): MembershipSt
   if (changed.length === 0) return [state, []];
   const { heartbeatMs } = state.settings;
   const next = changed.map((member): Member => {
-    if (member.isNeighbour) return { ...member, isNeighbour: false, dueSinceMs: null, probe: null };
+    if (member.isNeighbour) return { ...member, isNeighbour: false, dueSinceMs: null, doubtedMs: null, probe: null };
     const arrivals = expectedArrivals(heartbeatMs);
     return { ...member, isNeighbour: true, dueSinceMs: member.dueSinceMs ?? nowMs, beatMs: nowMs, arrivals };
   });
@@ -111,12 +129,29 @@ export function probeSilent(state: MembershipState, nowMs: number): MembershipSt
     let asked: readonly MembershipEffect[];
     [next, asked] = probe(next, member, nowMs);
     effects.push(...asked);
-    for (const suspicion of suspicionOf(member)) {
-      const message: Ask = { kind: 'ask', nonce, ...suspicion };
-      effects.push(...helpersFor(next, member.peer).map((helper) => send(helper, message)));
-    }
+    effects.push(...askOthers(next, member, nonce, false));
   }
   return [next, effects];
+}
+
+/** Asks others about a member that was probed under that number. */
+const askOthers = (
+  state: MembershipState,
+  member: Member,
+  nonce: number,
+  isUrgent: boolean,
+): readonly MembershipEffect[] =>
+  suspicionOf(member).flatMap((suspicion) => {
+    const message: Ask = { kind: 'ask', nonce, isUrgent, ...suspicion };
+    return helpersFor(state, member.peer).map((helper) => send(helper, message));
+  });
+
+/** Somebody waits for a member: it is probed at once, by others, too. Nothing new about one that is doubted already. */
+export function doubt(state: MembershipState, member: Member, nowMs: number): MembershipStep {
+  if (!isReachable(member) || !isUsable(member) || member.doubtedMs !== null) return [state, []];
+  const nonce = state.count;
+  const [next, asked] = probe(state, { ...member, doubtedMs: nowMs }, nowMs);
+  return [next, [...asked, ...askOthers(next, member, nonce, true)]];
 }
 
 /** Members that can look after another, in an order that changes from time to time. */
@@ -158,7 +193,7 @@ export function sweep(state: MembershipState, nowMs: number): MembershipStep {
   return [next, effects];
 }
 
-/** Another suspects somebody: this peer, which contradicts, or one that is suspected here, too, unless it was just heard. */
+/** Another suspects somebody: this peer, which contradicts, or one that is suspected here, too, or doubted where it was just heard. */
 export function believe(
   state: MembershipState,
   from: PeerId,
@@ -175,9 +210,9 @@ export function believe(
   if (member?.heartbeat == null || !isReachable(member) || !isUsable(member)) return [state, []];
   if (member.heartbeat.startedAtMs !== startedAtMs || member.heartbeat.incarnation > incarnation) return [state, []];
   const isFresh = nowMs - member.heardMs < settings.freshMs;
+  if (isFresh) return member.doubtedMs === null ? probe(state, { ...member, doubtedMs: nowMs }, nowMs) : [state, []];
   const asked = member.probe === null ? probe(state, member, nowMs) : ([state, []] as const);
   const [next, effects] = asked;
-  if (isFresh) return [next, effects];
   const due = nowMs - suspectAfterMs(member.arrivals, settings, lateMs);
   const probed = next.members.get(peer)!;
   const suspect = enter({ ...probed, dueSinceMs: Math.min(due, probed.dueSinceMs ?? due) }, 'suspect', nowMs);
@@ -195,7 +230,8 @@ export function runErrand(state: MembershipState, from: PeerId, ask: Ask, nowMs:
   const member = state.members.get(peer);
   if (member === undefined || !isUp(member) || !isReachable(member)) return [state, []];
   const isContradicted = member.heartbeat !== null && member.heartbeat.incarnation > ask.incarnation;
-  if (isContradicted || nowMs - member.heardMs < state.settings.freshMs) return reply(peer);
+  const isFresh = !ask.isUrgent && nowMs - member.heardMs < state.settings.freshMs;
+  if (isContradicted || isFresh) return reply(peer);
   if (state.errands.size >= state.settings.maxErrands) return [state, []];
   const errands = new Map(state.errands).set(state.count, { for: from, nonce, about: peer, atMs: nowMs });
   return probe({ ...state, errands }, member, nowMs);
@@ -208,7 +244,7 @@ export function acknowledge(state: MembershipState, from: PeerId, ack: Ack, nowM
     const isAwaited = member?.probe === ack.nonce && isUsable(member) && from !== ack.about;
     // Others hear it, so it lives; but who cannot be reached from here for long is of no use here.
     if (!isAwaited || nowMs - member.heardMs >= 2 * state.settings.maxSuspectMs) return [state, []];
-    return [withMembers(state, { ...member, probe: null, dueSinceMs: nowMs }), []];
+    return [withMembers(state, { ...member, probe: null, dueSinceMs: nowMs, doubtedMs: null }), []];
   }
   const errand = state.errands.get(ack.nonce);
   if (errand?.about !== from) return [state, []];

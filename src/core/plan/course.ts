@@ -7,6 +7,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { PeerId } from '../ids.ts';
 import { taskKey } from './dataflow.ts';
 import type { Plan } from './plan.ts';
+import { isLateInPreparing, latecomers, LOOK_MS, type Delays } from './straggler.ts';
 
 export interface Course {
   readonly self: PeerId;
@@ -17,6 +18,14 @@ export interface Course {
   /** Those that prepare, as far as is known. */
   readonly unready: ReadonlySet<PeerId>;
   readonly unfinished: ReadonlySet<PeerId>;
+  /** Those that fetch weights, as far as is known: it takes as long as it takes. */
+  readonly fetching: ReadonlySet<PeerId>;
+  /** When each was last heard. */
+  readonly heardMs: ReadonlyMap<PeerId, number>;
+  readonly beganMs: number;
+  /** When it is next looked who is waited for. */
+  readonly lookMs: number;
+  readonly delays: Delays;
   /** Tiles not computed yet and whose they are, by block. */
   readonly open: readonly ReadonlyMap<string, PeerId>[];
   readonly lastSignMs: number;
@@ -32,7 +41,7 @@ export type CourseEvent =
   /** The plan is on its way to all participants, or is about to be where nobody is waited for. */
   | { readonly kind: 'assigned' }
   | { readonly kind: 'ready'; readonly peer: PeerId }
-  | { readonly kind: 'preparing'; readonly peer: PeerId }
+  | { readonly kind: 'preparing'; readonly peer: PeerId; readonly isFetching: boolean }
   | { readonly kind: 'missed'; readonly peer: PeerId }
   | { readonly kind: 'finished'; readonly peer: PeerId }
   | {
@@ -59,6 +68,13 @@ export type Turn =
   /** The entry may hand out the inputs. */
   | { readonly kind: 'feed' }
   | { readonly kind: 'done' }
+  /** These are waited for and say nothing: do they live? */
+  | {
+      readonly kind: 'doubt';
+      readonly peers: readonly PeerId[];
+      /** Those of them that are silent for so long that what they were told may be lost, or their answer. */
+      readonly unheard: readonly PeerId[];
+    }
   /** Plan again without some peers; next time wait until all are ready. */
   | {
       readonly kind: 'replan';
@@ -71,7 +87,8 @@ export type Turn =
   | { readonly kind: 'giveUp'; readonly code: ErrorCode; readonly message: string };
 
 /** Why a plan cannot be carried out, for people. */
-export type Reason = 'was lost' | 'fell silent' | 'missed pieces' | 'is busy' | { readonly message: string };
+export type Reason =
+  'was lost' | 'fell silent' | 'is late' | 'missed pieces' | 'is busy' | { readonly message: string };
 
 export type CourseStep = readonly [Course, Turn | undefined];
 
@@ -82,13 +99,28 @@ export const RUN_SILENCE_MS = 1_500;
 /** Or, where boards are slow or much is to be done, so many times what the plan promised: they are late in saying so, too. */
 const RUN_SILENCE_PLANS = 3;
 
+/** Whoever is waited for and has been silent for so long is doubted. */
+export const DOUBT_MS = 400;
+/** Whoever has been silent for so long is told again. */
+export const TELL_AGAIN_MS = 2_500;
+
 /** The same where signs of life come, but no tile is done: whoever owes the earliest is planned without. */
 export const STANDSTILL_MS = 30_000;
 /** Or, where tiles take longer, so many times the longest of them. */
 const STANDSTILL_TILES = 20;
 
-/** @param isAwaited whether the inputs are held back until all are ready. */
-export function beginCourse(plan: Plan, self: PeerId, entry: PeerId, isAwaited: boolean, nowMs: number): Course {
+/**
+ * @param isAwaited whether the inputs are held back until all are ready.
+ * @param patience how many times longer than usual those that are late are waited for.
+ */
+export function beginCourse(
+  plan: Plan,
+  self: PeerId,
+  entry: PeerId,
+  isAwaited: boolean,
+  nowMs: number,
+  patience = 1,
+): Course {
   const participants = new Set(plan.participants);
   return {
     self,
@@ -98,6 +130,18 @@ export function beginCourse(plan: Plan, self: PeerId, entry: PeerId, isAwaited: 
     phase: 'preparing',
     unready: isAwaited ? participants : new Set(),
     unfinished: participants,
+    fetching: new Set(),
+    heardMs: new Map(),
+    beganMs: nowMs,
+    lookMs: nowMs + LOOK_MS,
+    delays: {
+      blocks: plan.blocks,
+      predictedMs: plan.predictedMs,
+      patience,
+      startMs: nowMs,
+      readyMs: nowMs,
+      heldMs: new Map(),
+    },
     open: plan.blocks.map(
       ({ parts }, block) =>
         new Map(parts.map(({ participant }, part) => [taskKey(block, part), plan.participants[participant]!])),
@@ -126,7 +170,10 @@ export function holdingUp({ open }: Course): readonly PeerId[] {
 }
 
 /** When the next `tick` is due. */
-export const nextTickMs = ({ phase, unready, lastSignMs, silenceMs, lastTileMs, standstillMs }: Course): number =>
+export const nextTickMs = (course: Course): number => Math.min(course.lookMs, silenceDueMs(course));
+
+/** Until when silence is borne. */
+export const silenceDueMs = ({ phase, unready, lastSignMs, silenceMs, lastTileMs, standstillMs }: Course): number =>
   phase === 'running' && unready.size === 0
     ? Math.min(lastSignMs + silenceMs, lastTileMs + standstillMs)
     : lastSignMs + PREPARE_SILENCE_MS;
@@ -138,7 +185,8 @@ export function stepCourse(course: Course, event: CourseEvent, nowMs: number): C
   if (course.phase === 'ended') return [course, undefined];
   switch (event.kind) {
     case 'tick':
-      return nowMs >= nextTickMs(course) ? blameSilence(course) : [course, undefined];
+      if (nowMs >= silenceDueMs(course) && isOnTime(course, nowMs)) return blameSilence(course);
+      return nowMs >= course.lookMs ? look(course, nowMs) : [course, undefined];
     case 'lost':
       return lose(course, event.peer);
     case 'failed':
@@ -147,15 +195,59 @@ export function stepCourse(course: Course, event: CourseEvent, nowMs: number): C
       return end(course, { kind: 'replan', without: [], reason: 'missed pieces', accuser: event.peer });
     case 'ready':
       // Said again by one that waits, and asks by that whether the attempt is still on: no sign that it gets on.
-      if (!course.unready.has(event.peer)) return [course, undefined];
-      return settle(hear({ ...course, lastSignMs: nowMs }, event));
+      if (!course.unready.has(event.peer)) return [heardOf(course, event.peer, nowMs), undefined];
+      return settle(readyAt(hear({ ...heardOf(course, event.peer, nowMs), lastSignMs: nowMs }, event), nowMs), nowMs);
     case 'assigned':
     case 'preparing':
     case 'progress':
     case 'finished':
     case 'fed':
-      return settle(moving(course, hear({ ...course, lastSignMs: nowMs }, event), nowMs));
+      return settle(
+        moving(course, hear({ ...heardOf(course, speaker(course, event), nowMs), lastSignMs: nowMs }, event), nowMs),
+        nowMs,
+      );
   }
+}
+
+const speaker = ({ self, entry }: Course, event: Sign): PeerId =>
+  'peer' in event ? event.peer : event.kind === 'fed' ? entry : self;
+
+const heardOf = (course: Course, peer: PeerId, nowMs: number): Course => ({
+  ...course,
+  heardMs: new Map(course.heardMs).set(peer, nowMs),
+});
+
+const readyAt = (course: Course, readyMs: number): Course => ({ ...course, delays: { ...course.delays, readyMs } });
+
+/** Whom it waits for. */
+function waitedFor(course: Course): readonly PeerId[] {
+  const { phase, unready, entry, unfinished } = course;
+  if (unready.size > 0) return [...unready];
+  if (phase === 'feeding') return [entry];
+  const owing = holdingUp(course);
+  return owing.length > 0 ? owing : [...unfinished];
+}
+
+/** Where this peer itself is late, what has come meanwhile is not read yet, and nobody else is blamed. */
+const isOnTime = ({ lookMs }: Course, nowMs: number): boolean => nowMs - lookMs < LOOK_MS;
+
+/** Whether those that are waited for are late, or may be gone. */
+function look(before: Course, nowMs: number): CourseStep {
+  const waited = waitedFor(before);
+  const { self, phase, unready, participants, fetching, heardMs, beganMs } = before;
+  const isPreparing = unready.size > 0;
+  const isLate = isPreparing && isLateInPreparing(before.delays, unready, participants, fetching, beganMs, nowMs);
+  const [delays, late] =
+    phase === 'running' && !isPreparing
+      ? latecomers(before, waited, nowMs)
+      : ([before.delays, isLate ? waited : []] as const);
+  const course = { ...before, lookMs: nowMs + LOOK_MS, delays };
+  const without = isOnTime(before, nowMs) ? late : late.filter((peer) => peer === self);
+  if (without.length > 0) return end(course, { kind: 'replan', without, reason: 'is late' });
+  const silentMs = (peer: PeerId): number => nowMs - (heardMs.get(peer) ?? beganMs);
+  const peers = waited.filter((peer) => peer !== self && silentMs(peer) >= DOUBT_MS);
+  const unheard = waited.filter((peer) => silentMs(peer) >= TELL_AGAIN_MS);
+  return [course, peers.length + unheard.length === 0 ? undefined : { kind: 'doubt', peers, unheard }];
 }
 
 /** Notes when tiles were done, and counts no time in which they could not be. */
@@ -178,8 +270,11 @@ function hear(course: Course, event: Sign): Course {
     case 'ready':
       return { ...course, unready: without(course.unready, event.peer) };
     case 'preparing': {
+      const fetching = event.isFetching
+        ? new Set([...course.fetching, event.peer])
+        : without(course.fetching, event.peer);
       const isNews = course.unfinished.has(event.peer) && !course.unready.has(event.peer);
-      return isNews ? { ...course, unready: new Set([...course.unready, event.peer]) } : course;
+      return { ...course, fetching, ...(isNews ? { unready: new Set([...course.unready, event.peer]) } : {}) };
     }
     case 'progress': {
       const open = course.open.map((tiles, block) => {
@@ -199,9 +294,10 @@ function hear(course: Course, event: Sign): Course {
   }
 }
 
-function settle(course: Course): CourseStep {
-  if (course.phase === 'preparing' && course.unready.size === 0)
-    return [{ ...course, phase: 'feeding' }, { kind: 'feed' }];
+function settle(course: Course, nowMs: number): CourseStep {
+  if (course.phase === 'preparing' && course.unready.size === 0) {
+    return [{ ...course, phase: 'feeding', delays: { ...course.delays, startMs: nowMs } }, { kind: 'feed' }];
+  }
   if (course.phase === 'running' && course.unfinished.size === 0) return end(course, { kind: 'done' });
   return [course, undefined];
 }

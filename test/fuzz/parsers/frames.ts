@@ -78,7 +78,7 @@ export const FRAMES: readonly Parser[] = [
       suspicions: [{ peer: PEER, startedAtMs: 1.7e12, incarnation: 2 }],
     },
     { kind: 'probe', nonce: 3, sentMs: 4 },
-    { kind: 'ask', nonce: 3, peer: PEER, startedAtMs: 1.7e12, incarnation: 2 },
+    { kind: 'ask', nonce: 3, isUrgent: true, peer: PEER, startedAtMs: 1.7e12, incarnation: 2 },
     { kind: 'ack', nonce: 3, about: PEER, sentMs: 4 },
     { kind: 'digest', sentMs: 4, isReply: false, entries: [{ peer: PEER, startedAtMs: 1.7e12, sequence: 9 }] },
     { kind: 'goodbye', reason: 'stopped' },

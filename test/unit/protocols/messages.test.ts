@@ -177,7 +177,7 @@ const healthMessage: fc.Arbitrary<HealthMessage> = fc.oneof(
     suspicions: fc.array(fc.record(suspicion), { maxLength: 3 }),
   }),
   fc.record({ kind: fc.constant('probe' as const), nonce: uint32, sentMs: amount }),
-  fc.record({ ...suspicion, kind: fc.constant('ask' as const), nonce: uint32 }),
+  fc.record({ ...suspicion, kind: fc.constant('ask' as const), nonce: uint32, isUrgent: fc.boolean() }),
   fc.record({ kind: fc.constant('ack' as const), nonce: uint32, about: fc.option(peer), sentMs: amount }),
   fc.record({
     kind: fc.constant('digest' as const),

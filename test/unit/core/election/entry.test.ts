@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import {
   beginEntry,
+  demote,
   nextTickMs,
   stepEntry,
   type EntryEffect,
@@ -17,6 +18,9 @@ type Effect = EntryEffect<string>;
 const requestId = '0123456789abcdef0123456789abcdef' as RequestId;
 const settings = {
   proposalTimeoutMs: 100,
+  proposalDoubtMs: Infinity,
+  leaseDoubtMs: Infinity,
+  doubtAgainMs: 50,
   backoffMs: 50,
   maxBackoffMs: 200,
   maxFailures: 3,
@@ -35,6 +39,8 @@ const show = (effect: Effect): string => {
   switch (effect.kind) {
     case 'propose':
       return `propose ${effect.peer} ${effect.term}`;
+    case 'doubt':
+      return `doubt ${effect.peer}`;
     case 'sendCancel':
       return `cancel ${effect.peer} ${effect.term}`;
     case 'deliver':
@@ -55,6 +61,8 @@ const tick: Event = { kind: 'tick' };
 interface Case {
   readonly name: string;
   readonly candidates?: readonly (typeof a)[];
+  readonly proposalDoubtMs?: number;
+  readonly leaseDoubtMs?: number;
   readonly script: readonly (readonly [atMs: number, event: Event, ...effects: string[]])[];
 }
 
@@ -211,6 +219,32 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    name: 'doubts a candidate that does not answer, again and again',
+    proposalDoubtMs: 20,
+    script: [
+      [19, tick],
+      [20, tick, 'doubt a'],
+      [69, tick],
+      [70, tick, 'doubt a'],
+      [100, tick, 'cancel a 1', 'propose b 2'],
+      [120, tick, 'doubt b'],
+    ],
+  },
+  {
+    name: 'doubts a coordinator that does not renew its lease in time',
+    leaseDoubtMs: 120,
+    script: [
+      [1, accepted()],
+      [100, renewed()],
+      [219, tick],
+      [220, tick, 'doubt a'],
+      [240, renewed()],
+      [359, tick],
+      [360, tick, 'doubt a'],
+      [361, lost(), 'propose b 2'],
+    ],
+  },
+  {
     name: 'stops after too many failures',
     script: [
       [1, failed(), 'propose b 2'],
@@ -221,9 +255,9 @@ const CASES: readonly Case[] = [
 ];
 
 describe('core/election/entry', () => {
-  for (const { name, candidates = [a, b, c], script } of CASES) {
+  for (const { name, candidates = [a, b, c], script, ...doubts } of CASES) {
     it(name, () => {
-      let [state, effects] = beginEntry<string>(requestId, candidates, 1000, 0, settings);
+      let [state, effects] = beginEntry<string>(requestId, candidates, 1000, 0, { ...settings, ...doubts });
       assert.deepEqual(effects.map(show), ['propose a 1']);
       for (const [atMs, event, ...expected] of script) {
         [state, effects] = stepEntry(state, event, atMs);
@@ -236,6 +270,14 @@ describe('core/election/entry', () => {
     const [state, effects] = beginEntry<string>(requestId, [], 1000, 0, settings);
     assert.deepEqual(effects.map(show), ['giveUp UNAVAILABLE']);
     assert.equal(nextTickMs(state), Infinity);
+  });
+
+  it('asks those in doubt after all others', () => {
+    let [state, effects] = beginEntry<string>(requestId, [a, b, c], 1000, 0, settings);
+    [state, effects] = stepEntry(demote(state, [b]), declined(), 1);
+    assert.deepEqual(effects.map(show), ['propose c 2']);
+    [, effects] = stepEntry(demote(state, [b]), declined(c, 2), 2);
+    assert.deepEqual(effects.map(show), ['propose b 3']);
   });
 
   it('tells the candidate how much time remains', () => {

@@ -57,6 +57,7 @@ const goodbye = from(a, { kind: 'goodbye', reason: 'stopped' });
 const tick: MembershipEvent = { kind: 'tick' };
 const beat = (sequence: number, changes: Partial<Heartbeat> = {}): MembershipEvent =>
   beatOf(a, heartbeat(sequence, changes));
+const doubted: MembershipEvent = { kind: 'doubt', peer: a };
 const silentBeat = from(a, saying({}));
 const violation = (penalty: number): MembershipEvent => ({ kind: 'violation', peer: a, penalty, detail: 'bad frame' });
 
@@ -163,6 +164,53 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
       [4_250, tick, 'down a failed', 'disconnect a', 'redial a'],
     ],
     state: 'failed',
+  },
+  {
+    name: 'is probed at once and lost half a second later when it is doubted and frozen',
+    script: [
+      ...up,
+      [600, doubted, 'probe to a'],
+      [900, doubted],
+      [1_250, tick, 'lost a silent', 'suspicion of a to a'],
+      [4_000, tick],
+      [4_250, tick, 'down a failed', 'disconnect a', 'redial a'],
+    ],
+    state: 'failed',
+  },
+  {
+    name: 'is alive at once when it is doubted and answers, whatever it answers with',
+    script: [
+      ...up,
+      [600, doubted, 'probe to a'],
+      [640, { kind: 'heard', peer: a }],
+      [1_250, tick],
+      [1_300, doubted, 'probe to a'],
+      [1_310, from(a, { kind: 'ack', nonce: 1, about: null, sentMs: 1_300 })],
+      [2_000, tick],
+    ],
+    state: 'alive',
+  },
+  {
+    name: 'is given more time to answer a doubt where its beats come irregularly',
+    script: [
+      ...up,
+      [1_400, silentBeat],
+      [1_700, silentBeat],
+      [1_800, doubted, 'probe to a'],
+      [3_000, tick],
+      [3_250, tick, 'lost a silent', 'suspicion of a to a'],
+    ],
+    state: 'suspect',
+  },
+  {
+    name: 'is up again when it was doubted, suspected, and answers late',
+    script: [
+      ...up,
+      [600, doubted, 'probe to a'],
+      [1_250, tick, 'lost a silent', 'suspicion of a to a'],
+      [1_300, from(a, { kind: 'ack', nonce: 1, about: null, sentMs: 600 }), 'up a'],
+    ],
+    state: 'alive',
   },
   {
     name: 'recovers when it is heard before it failed',
@@ -368,7 +416,9 @@ describe('core/membership', () => {
     fc.constant<HealthMessage>({ kind: 'goodbye', reason: '' }),
     fc.record({ kind: fc.constant('probe' as const), nonce, sentMs: fc.nat() }),
     fc.record({ kind: fc.constant('ack' as const), nonce, about: fc.option(anybody), sentMs: fc.nat() }),
-    suspicion.chain((about) => nonce.map((number): HealthMessage => ({ kind: 'ask', nonce: number, ...about }))),
+    fc
+      .tuple(suspicion, nonce, fc.boolean())
+      .map(([about, number, isUrgent]): HealthMessage => ({ kind: 'ask', nonce: number, isUrgent, ...about })),
     fc.record({
       kind: fc.constant('digest' as const),
       sentMs: fc.nat(),
@@ -379,7 +429,10 @@ describe('core/membership', () => {
     }),
   );
   const anyEvent: fc.Arbitrary<MembershipEvent> = fc.oneof(
-    fc.record({ kind: fc.constantFrom('connected' as const, 'disconnected' as const, 'heard' as const), peer }),
+    fc.record({
+      kind: fc.constantFrom('connected' as const, 'disconnected' as const, 'heard' as const, 'doubt' as const),
+      peer,
+    }),
     fc.record({ kind: fc.constant('message' as const), peer, message: anyMessage }),
     fc.record({ kind: fc.constant('violation' as const), peer, penalty: fc.nat(80), detail: fc.constant('') }),
     fc.constantFrom<MembershipEvent>(tick, tick, { kind: 'local', changes: { state: 'draining' } }),

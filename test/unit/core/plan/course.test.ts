@@ -4,7 +4,10 @@ import {
   beginCourse,
   completedTiles,
   holdingUp,
+  DOUBT_MS,
   nextTickMs,
+  silenceDueMs,
+  TELL_AGAIN_MS,
   PREPARE_SILENCE_MS,
   RUN_SILENCE_MS,
   STANDSTILL_MS,
@@ -37,6 +40,9 @@ const PLAN: Plan = {
   singleMs: 3,
 };
 
+/** So that nobody is taken to be late: see `straggler.test.ts`. */
+const PATIENCE = 1_000;
+
 const tiles = (...places: readonly (readonly [block: number, part: number])[]) =>
   places.map(([block, part]) => ({ block, part }));
 
@@ -44,9 +50,9 @@ describe('core/plan/course', () => {
   let course: Course;
   let nowMs: number;
 
-  function begin(isAwaited: boolean): void {
+  function begin(isAwaited: boolean, patience = 1): void {
     nowMs = 1_000;
-    course = beginCourse(PLAN, A, ENTRY, isAwaited, nowMs);
+    course = beginCourse(PLAN, A, ENTRY, isAwaited, nowMs, patience);
   }
 
   function hear(...events: readonly CourseEvent[]): Turn | undefined {
@@ -56,6 +62,16 @@ describe('core/plan/course', () => {
       [course, turn] = stepCourse(course, event, nowMs);
     }
     return turn;
+  }
+
+  /** Lets time pass without a word, looking as often as it is due; what comes of it, doubts aside. */
+  function silence(ms: number): Turn | undefined {
+    for (const endMs = nowMs + ms; nowMs < endMs;) {
+      nowMs = Math.min(endMs, Math.max(nowMs + 1, nextTickMs(course)));
+      const turn = hear({ kind: 'tick' });
+      if (turn !== undefined && turn.kind !== 'doubt') return turn;
+    }
+    return undefined;
   }
 
   const ready = (peer: PeerId): CourseEvent => ({ kind: 'ready', peer });
@@ -69,10 +85,10 @@ describe('core/plan/course', () => {
     begin(true);
     assert.deepEqual(hear({ kind: 'assigned' }, ready(A), ready(B), ready(C)), { kind: 'feed' });
     hear({ kind: 'fed' });
-    const dueMs = nextTickMs(course);
+    const dueMs = silenceDueMs(course);
     nowMs = dueMs - 1;
     hear(ready(B));
-    assert.equal(nextTickMs(course), dueMs);
+    assert.equal(silenceDueMs(course), dueMs);
   });
 
   it('holds the inputs back until all are ready, where it waits', () => {
@@ -113,19 +129,19 @@ describe('core/plan/course', () => {
   });
 
   describe('who is blamed', () => {
-    const running = (): void => {
-      begin(false);
+    const running = (patience = 1): void => {
+      begin(false, patience);
       hear({ kind: 'assigned' });
       hear({ kind: 'fed' });
     };
 
     it('for silence: those who owe a tile of the earliest unfinished block', () => {
-      running();
+      running(PATIENCE);
       hear({ kind: 'progress', peer: A, tiles: tiles([0, 0]) }, { kind: 'progress', peer: C, tiles: tiles([0, 2]) });
       assert.deepEqual(holdingUp(course), [B]);
-      assert.equal(nextTickMs(course), nowMs + RUN_SILENCE_MS);
+      assert.equal(silenceDueMs(course), nowMs + RUN_SILENCE_MS);
       nowMs += RUN_SILENCE_MS - 1;
-      assert.equal(hear({ kind: 'tick' }), undefined);
+      assert.deepEqual(hear({ kind: 'tick' }), { kind: 'doubt', peers: [B], unheard: [] });
       nowMs += 1;
       replanWithout(B)(hear({ kind: 'tick' }));
     });
@@ -134,54 +150,49 @@ describe('core/plan/course', () => {
       course = beginCourse({ ...PLAN, predictedMs: 2_000 }, A, ENTRY, false, nowMs);
       hear({ kind: 'assigned' });
       hear({ kind: 'fed' });
-      assert.equal(nextTickMs(course), nowMs + 6_000);
+      assert.equal(silenceDueMs(course), nowMs + 6_000);
       course = beginCourse({ ...PLAN, predictedMs: 1e6 }, A, ENTRY, false, nowMs);
       hear({ kind: 'assigned' });
       hear({ kind: 'fed' });
-      assert.equal(nextTickMs(course), nowMs + PREPARE_SILENCE_MS);
+      assert.equal(silenceDueMs(course), nowMs + PREPARE_SILENCE_MS);
     });
 
     it('nobody, while somebody says that it computes, until nothing has come of it for long', () => {
-      running();
+      running(PATIENCE);
       hear({ kind: 'progress', peer: A, tiles: tiles([0, 0]) }, { kind: 'progress', peer: B, tiles: tiles([0, 1]) });
       for (; nowMs < 1_000 + STANDSTILL_MS - 1_000; nowMs += 1_000) {
         assert.equal(hear({ kind: 'progress', peer: C, tiles: [] }, { kind: 'tick' }), undefined);
       }
-      nowMs += 1_000;
       hear({ kind: 'progress', peer: C, tiles: [] });
-      replanWithout(C)(hear({ kind: 'tick' }));
+      replanWithout(C)(silence(1_000));
     });
 
     it('for silence while some prepare: those, and later', () => {
       running();
-      hear({ kind: 'preparing', peer: C });
+      hear({ kind: 'preparing', peer: C, isFetching: true });
       nowMs += RUN_SILENCE_MS;
-      assert.equal(hear({ kind: 'tick' }), undefined);
-      nowMs += PREPARE_SILENCE_MS - RUN_SILENCE_MS;
-      replanWithout(C)(hear({ kind: 'tick' }));
+      assert.deepEqual(hear({ kind: 'tick' }), { kind: 'doubt', peers: [C], unheard: [] });
+      replanWithout(C)(silence(PREPARE_SILENCE_MS - RUN_SILENCE_MS));
     });
 
     it('not the one that has prepared since', () => {
       for (const sign of [ready(C), { kind: 'progress', peer: C, tiles: [] } as const]) {
         running();
-        hear({ kind: 'preparing', peer: C }, sign);
-        nowMs += RUN_SILENCE_MS;
-        replanWithout(B, C)(hear({ kind: 'tick' }));
+        hear({ kind: 'preparing', peer: C, isFetching: true }, sign);
+        replanWithout(B, C)(silence(RUN_SILENCE_MS));
       }
     });
 
     it('the coordinator itself, for silence that is its own: another may do better', () => {
-      running();
+      running(PATIENCE);
       hear({ kind: 'progress', peer: B, tiles: tiles([0, 1]) }, { kind: 'progress', peer: C, tiles: tiles([0, 2]) });
-      nowMs += RUN_SILENCE_MS;
-      assert.deepEqual(hear({ kind: 'tick' })?.kind, 'giveUp');
+      assert.equal(silence(RUN_SILENCE_MS)?.kind, 'giveUp');
     });
 
     it('none of the participants, for an entry that hands out nothing', () => {
       begin(false);
       hear({ kind: 'assigned' });
-      nowMs += PREPARE_SILENCE_MS;
-      assert.equal(hear({ kind: 'tick' })?.kind, 'giveUp');
+      assert.equal(silence(PREPARE_SILENCE_MS)?.kind, 'giveUp');
     });
 
     const failed = (peer: PeerId, lostPeer?: PeerId, code: 'PEER_LOST' | 'STALE_TERM' = 'PEER_LOST'): CourseEvent => ({
@@ -222,6 +233,52 @@ describe('core/plan/course', () => {
       assert.equal(hear({ kind: 'lost', peer: ENTRY }), undefined);
       replanWithout(C)(hear({ kind: 'lost', peer: C }));
     });
+  });
+
+  describe('who is doubted', () => {
+    const doubted = (): readonly PeerId[] => {
+      nowMs += DOUBT_MS;
+      const turn = hear({ kind: 'tick' });
+      return turn?.kind === 'doubt' ? turn.peers : [];
+    };
+
+    it('those that are waited for and say nothing: who prepares, then the entry, then who owes the earliest tiles', () => {
+      begin(true);
+      hear({ kind: 'assigned' });
+      assert.deepEqual(doubted(), [B, C]);
+      hear(ready(B));
+      assert.deepEqual(doubted(), [C]);
+      hear(ready(A));
+      hear(ready(C));
+      assert.deepEqual(doubted(), [ENTRY]);
+      hear({ kind: 'fed' });
+      assert.deepEqual(doubted(), [B, C]);
+      hear({ kind: 'progress', peer: A, tiles: tiles([0, 0]) }, { kind: 'progress', peer: B, tiles: tiles([0, 1]) });
+      assert.deepEqual(doubted(), [C]);
+    });
+
+    it('not those that have said something a moment ago', () => {
+      begin(true);
+      hear({ kind: 'assigned' });
+      nowMs += DOUBT_MS - 1;
+      hear({ kind: 'preparing', peer: B, isFetching: true });
+      nowMs += 1;
+      assert.deepEqual(hear({ kind: 'tick' }), { kind: 'doubt', peers: [C], unheard: [] });
+    });
+  });
+
+  it('tells those again that have been silent for long, the coordinator itself included', () => {
+    begin(true);
+    hear({ kind: 'assigned' }, ready(B));
+    let unheard: readonly PeerId[] = [];
+    for (const endMs = nowMs + TELL_AGAIN_MS; nowMs < endMs;) {
+      assert.deepEqual(unheard, []);
+      nowMs = Math.min(endMs, nextTickMs(course));
+      hear({ kind: 'preparing', peer: A, isFetching: true });
+      const turn = hear({ kind: 'tick' });
+      if (turn?.kind === 'doubt') ({ unheard } = turn);
+    }
+    assert.deepEqual(unheard, [C]);
   });
 
   it('changes nothing after its end', () => {
