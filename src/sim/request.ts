@@ -125,6 +125,9 @@ export class Request {
         case 'giveUp':
           this.#end('failed', null);
           break;
+        // Boards here vanish or work: who is gone is known after a set time.
+        case 'doubt':
+          break;
       }
     }
   }

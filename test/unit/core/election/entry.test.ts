@@ -273,11 +273,11 @@ describe('core/election/entry', () => {
   });
 
   it('asks those in doubt after all others', () => {
-    let [state, effects] = beginEntry<string>(requestId, [a, b, c], 1000, 0, settings);
-    [state, effects] = stepEntry(demote(state, [b]), declined(), 1);
+    const [first] = beginEntry<string>(requestId, [a, b, c], 1000, 0, settings);
+    const [second, effects] = stepEntry(demote(first, [b]), declined(), 1);
     assert.deepEqual(effects.map(show), ['propose c 2']);
-    [, effects] = stepEntry(demote(state, [b]), declined(c, 2), 2);
-    assert.deepEqual(effects.map(show), ['propose b 3']);
+    const [, later] = stepEntry(demote(second, [b]), declined(c, 2), 2);
+    assert.deepEqual(later.map(show), ['propose b 3']);
   });
 
   it('tells the candidate how much time remains', () => {
