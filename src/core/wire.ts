@@ -104,8 +104,10 @@ const entryOf = ({ message }: WireField): WireMessage => ({
   fields: [{ number: MAP_VALUE, fieldKind: 'message', message }],
 });
 
-/** `google.protobuf.FieldDescriptorProto.Type`: those whose elements take no less on the wire than in memory, about. */
-const [DOUBLE, FLOAT, FIXED_64_TYPE, TEXT, BYTES, SFIXED_64_TYPE] = [1, 2, 6, 9, 12, 16];
+/** `google.protobuf.FieldDescriptorProto.Type`. */
+const [DOUBLE, FLOAT, INT_64, UINT_64, FIXED_64_TYPE, TEXT, BYTES, SFIXED_64_TYPE, SINT_64] = [
+  1, 2, 3, 4, 6, 9, 12, 16, 18,
+];
 /** Of a message beside what is in it: its fields, its empty lists. */
 const MESSAGE_BYTES = 512;
 const TEXT_BYTES = 64;
@@ -117,12 +119,16 @@ const FACTORS: ReadonlyMap<number | undefined, number> = new Map([
   [DOUBLE, 1],
   [FIXED_64_TYPE, 4],
   [SFIXED_64_TYPE, 4],
+  [INT_64, 32],
+  [UINT_64, 32],
+  [SINT_64, 32],
 ]);
-const VARINT_FACTOR = 32;
+/** Of other numbers, which are elements of a list in a byte or more. */
+const NUMBER_FACTOR = 8;
 
 /** Memory that a field takes, bytes, at most: a cost, where the budget is one of bytes. */
 export function wireMemory(field: WireField | undefined, byteLength: number): number {
   if (field === undefined) return 0;
   if (field.message !== undefined) return MESSAGE_BYTES;
-  return TEXT_BYTES + byteLength * (FACTORS.get(field.scalar) ?? VARINT_FACTOR);
+  return TEXT_BYTES + byteLength * (FACTORS.get(field.scalar) ?? NUMBER_FACTOR);
 }
