@@ -39,9 +39,10 @@ export default defineConfig({
 
   // The kernel is 'onnxruntime', or 'wasm', which is several times slower, where the native binary does not load; 'auto'
   // finds out. Lanes compute tiles side by side, each with so many threads ('wasm': one); 0 is one lane, a thread per core.
+  // With isolation 'process' a crash of the runtime costs one tile and not the peer; tensors are copied for that.
   // The speed is measured unless it is given: a short measurement cannot see what else holds a peer up, such as a quota.
   // 'fast' arithmetic computes 3x3 convolutions by minimal filtering: up to twice as fast, not the same to the last bit.
-  // kernel: { name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0, arithmetic: 'exact', layers: {} },
+  // kernel: { name: 'auto', lanes: 0, threads: 0, isolation: 'thread', macsPerSecond: 0, arithmetic: 'exact', layers: {} },
 
   // Weights and feature maps together. Default: half of the machine's memory.
   // memory: { budgetBytes: 1_000_000_000 },

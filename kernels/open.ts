@@ -3,9 +3,9 @@ import { MeshError, toMeshError } from '../src/core/errors.ts';
 import type { Node } from '../src/core/graph/graph.ts';
 import type { Program } from '../src/core/program/program.ts';
 import type { Kernel } from './kernel.ts';
-import { createOnnxRuntimeKernel } from './onnxruntime/kernel.ts';
+import { createOnnxRuntimeKernel, spawnNative, spawnNativeProcess } from './onnxruntime/kernel.ts';
 import { createReferenceKernel } from './reference/kernel.ts';
-import { createWasmKernel } from './wasm/kernel.ts';
+import { createWasmKernel, spawnWasm, spawnWasmProcess } from './wasm/kernel.ts';
 
 export interface KernelRequest {
   /** `auto`: `onnxruntime` where it loads, else `wasm`. */
@@ -13,13 +13,16 @@ export interface KernelRequest {
   readonly lanes: number;
   /** For `onnxruntime`; the other kernels compute in one thread for each lane. */
   readonly threadsPerLane: number;
+  /** Whether lanes are threads of the peer, as when absent, or processes, but for `reference`. */
+  readonly isolation?: 'thread' | 'process';
 }
 
 type KernelName = Exclude<KernelRequest['name'], 'auto'>;
 
 const CREATE: Readonly<Record<KernelName, (request: KernelRequest) => Kernel>> = {
-  onnxruntime: createOnnxRuntimeKernel,
-  wasm: createWasmKernel,
+  onnxruntime: (request) =>
+    createOnnxRuntimeKernel(request, request.isolation === 'process' ? spawnNativeProcess : spawnNative),
+  wasm: (request) => createWasmKernel(request, request.isolation === 'process' ? spawnWasmProcess : spawnWasm),
   reference: createReferenceKernel,
 };
 

@@ -29,3 +29,7 @@ export function discard(tensors: ReadonlyMap<string, Tensor>): void {
     if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
   }
 }
+
+/** The same in memory of its own each: what came in one message lies in it one after the other, at any offset. */
+export const inOwnMemory = (tensors: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
+  new Map(Array.from(tensors, ([name, tensor]) => [name, { ...tensor, bytes: new Uint8Array(tensor.bytes) }]));

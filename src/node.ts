@@ -130,9 +130,9 @@ async function assemble(
   const { mesh } = trust;
   const store = await ModelStore.open(config.data, (error) => logger.warn({ code: error.code }, error.message));
   undo.add(() => store.close());
-  const { name, lanes, threads } = config.kernel;
+  const { name, lanes, threads, isolation } = config.kernel;
   const threadsPerLane = threads || availableParallelism();
-  const kernel = await open({ name, lanes: lanes || 1, threadsPerLane }, (message) =>
+  const kernel = await open({ name, lanes: lanes || 1, threadsPerLane, isolation }, (message) =>
     logger.warn({ actor: 'kernel' }, message),
   );
   undo.add(() => kernel.close());

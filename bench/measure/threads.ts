@@ -1,6 +1,6 @@
 /** Where a peer's processor time went: in kernels, in the event loop, in planning, in garbage collection and the rest. */
 import { readdir, readFile } from 'node:fs/promises';
-import { THREAD_NAME } from '../../kernels/lanes/lane.ts';
+import { THREAD_NAME } from '../../kernels/lanes/messages.ts';
 
 export interface ThreadTimes {
   readonly kernelMs: number;

@@ -1,15 +1,34 @@
-/** One worker thread and the requests under way in it. A thread that dies is replaced when it is needed next. */
+/**
+ * One worker thread, or process in its place, and the requests under way in it. One that dies is replaced when it is needed
+ * next.
+ */
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { MeshError } from '../../src/core/errors.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import type { KernelRun } from '../kernel.ts';
 import { toTransfer } from '../transfer.ts';
 import { createGuard, dropGuard } from './exit-guard.ts';
-import type { Command, LaneSetup, Reply, Request } from './messages.ts';
+import { THREAD_NAME, type Command, type LaneSetup, type Reply, type Request } from './messages.ts';
 import type { SessionDefinition } from './session-definition.ts';
 
-type Outcome = PromiseWithResolvers<KernelRun | undefined>;
-export type SpawnWorker = (options: WorkerOptions) => Worker;
+interface Pending extends PromiseWithResolvers<KernelRun | undefined> {
+  /** To be given again to the next one, where it can be and has not been yet. */
+  readonly command: Command | null;
+}
+
+/** What a lane needs of its thread. */
+export interface LaneWorker {
+  /** Whether what it is given stays with the giver, who can give it again. */
+  readonly copies?: boolean;
+  on(event: 'message', listener: (reply: Reply) => void): unknown;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  on(event: 'exit', listener: (code: number) => void): unknown;
+  once(event: 'exit', listener: () => void): unknown;
+  postMessage(request: Request, transfer?: readonly ArrayBuffer[]): void;
+  unref(): void;
+}
+
+export type SpawnWorker = (options: WorkerOptions) => LaneWorker;
 
 /** Starts the `worker` module that lies beside another one. @param beside that module's `import.meta.url`. */
 export const workerBeside = (beside: string): SpawnWorker => {
@@ -17,19 +36,16 @@ export const workerBeside = (beside: string): SpawnWorker => {
   return (options) => new Worker(script, options);
 };
 
-/** As the system shows it, so that the time spent computing can be told from all else. */
-export const THREAD_NAME = 'kernel-lane';
-
 /** A run takes seconds at most; a thread that does not end is left to the end of the process. */
 const CLOSE_DEADLINE_MS = 60_000;
 
 export class Lane {
   readonly #threads: number;
   readonly #spawn: SpawnWorker;
-  readonly #pending = new Map<number, Outcome>();
+  readonly #pending = new Map<number, Pending>();
   /** What the thread has open, so that one in its place can open it again. */
   readonly #prepared = new Map<string, SessionDefinition>();
-  #worker: Worker | null = null;
+  #worker: LaneWorker | null = null;
   #nextId = 0;
 
   constructor(threads: number, spawn: SpawnWorker) {
@@ -71,22 +87,22 @@ export class Lane {
     worker.unref();
   }
 
-  #request(command: Command): Promise<KernelRun | undefined> {
+  #request(command: Command, isAgain = false): Promise<KernelRun | undefined> {
     const worker = this.#worker ?? this.#start();
-    return this.#post(worker, command);
+    return this.#post(worker, command, isAgain);
   }
 
-  #post(worker: Worker, command: Command): Promise<KernelRun | undefined> {
+  #post(worker: LaneWorker, command: Command, isAgain = false): Promise<KernelRun | undefined> {
     const id = this.#nextId++;
     const { tensors, buffers } = toTransfer(command.kind === 'run' ? command.inputs : new Map());
     const request: Request = { id, command: command.kind === 'run' ? { ...command, inputs: tensors } : command };
     worker.postMessage(request, [...buffers]);
     const outcome = Promise.withResolvers<KernelRun | undefined>();
-    this.#pending.set(id, outcome);
+    this.#pending.set(id, { ...outcome, command: worker.copies === true && !isAgain ? command : null });
     return outcome.promise;
   }
 
-  #start(): Worker {
+  #start(): LaneWorker {
     const guard = createGuard();
     const worker = this.#spawn({
       name: THREAD_NAME,
@@ -95,15 +111,15 @@ export class Lane {
     this.#worker = worker;
     worker.on('message', (reply: Reply) => this.#settle(reply));
     worker.on('error', (error) => {
-      if (this.#worker === worker) this.#lose(`its thread failed: ${String(error)}`, error);
+      if (this.#worker === worker) this.#replace(`its thread failed: ${String(error)}`, error);
     });
     worker.on('exit', (code) => {
       dropGuard(guard);
-      if (this.#worker === worker) this.#lose(`its thread ended with code ${code}`);
+      if (this.#worker === worker) this.#replace(`its thread ended with code ${code}`);
     });
     for (const definition of this.#prepared.values()) {
       // A program that can no longer be prepared fails when it is run, which names it.
-      this.#post(worker, { kind: 'prepare', definition }).catch(() => undefined);
+      this.#post(worker, { kind: 'prepare', definition }, true).catch(() => undefined);
     }
     return worker;
   }
@@ -119,7 +135,27 @@ export class Lane {
     this.#worker = null;
     const lost = [...this.#pending.values()];
     this.#pending.clear();
-    for (const outcome of lost)
-      outcome.reject(new MeshError('KERNEL_FAILED', `the kernel lost a run: ${reason}; try again`, { cause }));
+    fail(lost, reason, cause);
+  }
+
+  /** What was lost with the worker is given once more, to another one. */
+  #replace(reason: string, cause?: unknown): void {
+    this.#worker = null;
+    const lost = [...this.#pending.values()];
+    this.#pending.clear();
+    fail(
+      lost.filter(({ command }) => command === null),
+      reason,
+      cause,
+    );
+    for (const { command, resolve, reject } of lost) {
+      if (command !== null) this.#request(command, true).then(resolve, reject);
+    }
+  }
+}
+
+function fail(pending: readonly Pending[], reason: string, cause: unknown): void {
+  for (const { reject } of pending) {
+    reject(new MeshError('KERNEL_FAILED', `the kernel lost a run: ${reason}; try again`, { cause }));
   }
 }

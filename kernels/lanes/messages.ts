@@ -21,6 +21,9 @@ export type Reply =
   | { readonly id: number; readonly ok: true; readonly run?: KernelRun }
   | { readonly id: number; readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
+/** As the system shows it, so that the time spent computing can be told from all else. */
+export const THREAD_NAME = 'kernel-lane';
+
 /** How the thread is set up, as its `workerData`. */
 export interface LaneSetup {
   /** Threads that one run uses inside the runtime. */

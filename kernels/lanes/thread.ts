@@ -1,8 +1,7 @@
 /**
- * The thread of one lane: opens sessions of its runtime and runs them. Requests are carried out one after the other, in the
+ * The thread or process of one lane: opens sessions of its runtime and runs them. Requests are carried out one after the other, in the
  * order in which they came.
  */
-import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor as SessionTensor, TensorConstructor } from 'onnxruntime-web';
 import { MeshError, toMeshError } from '../../src/core/errors.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
@@ -10,8 +9,9 @@ import type { KernelRun } from '../kernel.ts';
 import { discard, toTransfer } from '../transfer.ts';
 import { readSlices } from '../weight-slice.ts';
 import { withTransformedWeights } from '../winograd/model-weights.ts';
+import { laneEnd } from './ends.ts';
 import { insideRuntime } from './exit-guard.ts';
-import type { Command, LaneSetup, Reply, Request } from './messages.ts';
+import type { Command, Request } from './messages.ts';
 import type { SessionDefinition } from './session-definition.ts';
 import { fromSessionTensor, toSessionTensor } from './session-tensors.ts';
 
@@ -42,10 +42,10 @@ export const sessionOptions = (
   extra: { session: { disable_prepacking: isPrepacked ? '0' : '1', ...extra } },
 });
 
-/** Serves the lane that started this thread. Called once, by the thread's own module. */
+/** Serves the lane that started this thread or process. Called once, by its own module. */
 export function serveLane(runtime: Runtime): void {
-  const { threads, guard } = workerData as LaneSetup;
-  const port = parentPort!;
+  const end = laneEnd();
+  const { threads, guard } = end;
   const sessions = new Map<string, InferenceSession>();
 
   async function prepare(definition: SessionDefinition): Promise<void> {
@@ -95,7 +95,7 @@ export function serveLane(runtime: Runtime): void {
         return undefined;
       case 'close':
         for (const name of [...sessions.keys()]) await release(name);
-        port.close();
+        end.close();
         return undefined;
     }
   }
@@ -104,20 +104,20 @@ export function serveLane(runtime: Runtime): void {
     try {
       const result = await insideRuntime(guard, () => execute(command));
       if (result === undefined) {
-        port.postMessage({ id, ok: true } satisfies Reply);
+        end.reply({ id, ok: true });
         return;
       }
       const { tensors, buffers } = toTransfer(result.outputs);
-      port.postMessage({ id, ok: true, run: { ...result, outputs: tensors } } satisfies Reply, [...buffers]);
+      end.reply({ id, ok: true, run: { ...result, outputs: tensors } }, buffers);
     } catch (error) {
       if (isTrap(error)) throw error;
       const { code, message } = toMeshError(error, 'KERNEL_FAILED');
-      port.postMessage({ id, ok: false, code, message } satisfies Reply);
+      end.reply({ id, ok: false, code, message });
     }
   }
 
   let last = Promise.resolve();
-  port.on('message', (request: Request) => {
+  end.onRequest((request: Request) => {
     last = last.then(() => answer(request));
   });
 }

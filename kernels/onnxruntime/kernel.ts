@@ -5,10 +5,13 @@
  */
 import type { Kernel } from '../kernel.ts';
 import { workerBeside, type SpawnWorker } from '../lanes/lane.ts';
+import { processBeside } from '../lanes/process.ts';
 import { LanePool, type PoolOptions } from '../lanes/pool.ts';
 
 export const spawnNative: SpawnWorker = workerBeside(import.meta.url);
+/** In processes of their own. */
+export const spawnNativeProcess: SpawnWorker = processBeside(import.meta.url);
 
-/** @param spawn starts the thread of a lane; given by tests only. */
+/** @param spawn starts the thread of a lane, or the process. */
 export const createOnnxRuntimeKernel = (options: Partial<PoolOptions> = {}, spawn: SpawnWorker = spawnNative): Kernel =>
   new LanePool({ name: 'onnxruntime', spawn, weightAccess: 'mapped', memoryBytes: Infinity }, options);

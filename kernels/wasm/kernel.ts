@@ -5,6 +5,7 @@
  */
 import type { Kernel } from '../kernel.ts';
 import { workerBeside, type SpawnWorker } from '../lanes/lane.ts';
+import { processBeside } from '../lanes/process.ts';
 import { LanePool, type PoolOptions } from '../lanes/pool.ts';
 
 /** Each lane has a memory of its own, which WebAssembly addresses with 32 bits. */
@@ -13,7 +14,9 @@ const MEMORY_BYTES = 2 ** 32;
 export type WasmOptions = Omit<PoolOptions, 'threadsPerLane'>;
 
 export const spawnWasm: SpawnWorker = workerBeside(import.meta.url);
+/** In processes of their own. */
+export const spawnWasmProcess: SpawnWorker = processBeside(import.meta.url);
 
-/** @param spawn starts the thread of a lane; given by tests only. */
+/** @param spawn starts the thread of a lane, or the process. */
 export const createWasmKernel = (options: Partial<WasmOptions> = {}, spawn: SpawnWorker = spawnWasm): Kernel =>
   new LanePool({ name: 'wasm', spawn, weightAccess: 'held', memoryBytes: MEMORY_BYTES }, options);

@@ -40,6 +40,7 @@ export function defaultsFor(machine: Machine): MeshConfig {
       name: 'auto',
       lanes: 0,
       threads: 0,
+      isolation: 'thread',
       macsPerSecond: 0,
       arithmetic: 'exact',
       layers: Object.freeze({}),

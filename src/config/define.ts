@@ -54,6 +54,11 @@ export interface MeshConfig {
     readonly lanes: number;
     /** Threads of each lane of `onnxruntime`; 0: one for each core. The other kernels use one. */
     readonly threads: number;
+    /**
+     * Where lanes are: in threads of the peer, or in processes, so that a crash of the runtime costs what it was computing and
+     * not the peer. Tensors are copied to a process and back.
+     */
+    readonly isolation: 'thread' | 'process';
     /** What the peer says of its speed, in multiply-accumulates per second; 0: measured at the start. */
     readonly macsPerSecond: number;
     /**

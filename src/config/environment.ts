@@ -37,6 +37,7 @@ export const VARIABLES: Readonly<Record<string, (text: string) => unknown>> = Ob
   TILEMESH_MDNS: (text: string) => ({ discovery: { mdns: FLAGS[text.toLowerCase()] ?? text } }),
   TILEMESH_KERNEL: (name: string) => ({ kernel: { name } }),
   TILEMESH_KERNEL_THREADS: (text: string) => ({ kernel: { threads: number(text) } }),
+  TILEMESH_KERNEL_ISOLATION: (isolation: string) => ({ kernel: { isolation } }),
   TILEMESH_KERNEL_MACS_PER_SECOND: (text: string) => ({ kernel: { macsPerSecond: number(text) } }),
   TILEMESH_KERNEL_ARITHMETIC: (arithmetic: string) => ({ kernel: { arithmetic } }),
   TILEMESH_MEMORY_BYTES: (text: string) => ({ memory: { budgetBytes: number(text) } }),

@@ -86,6 +86,7 @@ const ENTRIES = {
       name: v.optional(oneOf(['auto', 'onnxruntime', 'wasm', 'reference'])),
       lanes: v.optional(integer(0, 256)),
       threads: v.optional(integer(0, 256)),
+      isolation: v.optional(oneOf(['thread', 'process'])),
       macsPerSecond: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
       arithmetic: v.optional(oneOf(['exact', 'fast'])),
       layers: v.optional(

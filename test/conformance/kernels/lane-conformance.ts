@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Kernel } from '../../../kernels/kernel.ts';
-import type { SpawnWorker } from '../../../kernels/lanes/lane.ts';
+import type { LaneWorker, SpawnWorker } from '../../../kernels/lanes/lane.ts';
 import { MeshError, type ErrorCode } from '../../../src/core/errors.ts';
 import type { Tensor } from '../../../src/core/tensor/tensor.ts';
 import { isEmulated, ownNode } from '../../support/own-node.ts';
@@ -32,7 +32,7 @@ export function laneConformance(
 ): void {
   describe(`lane conformance: ${name}`, () => {
     const opened: Kernel[] = [];
-    const workers: Worker[] = [];
+    const workers: LaneWorker[] = [];
     afterEach(async () => {
       for (const kernel of opened.splice(0)) await kernel.close();
       workers.length = 0;
@@ -115,7 +115,7 @@ export function laneConformance(
 
     it('replaces a thread that died while nothing was running', async () => {
       const kernel = await openFragile();
-      await workers[0]!.terminate();
+      await (workers[0] as Worker).terminate();
       assert.deepEqual(await doubled(kernel), [0, 2]);
     });
 

@@ -85,6 +85,7 @@ describe('config', () => {
       TILEMESH_MDNS: 'false',
       TILEMESH_KERNEL: 'reference',
       TILEMESH_KERNEL_THREADS: '3',
+      TILEMESH_KERNEL_ISOLATION: 'process',
       TILEMESH_KERNEL_MACS_PER_SECOND: '2000000000',
       TILEMESH_KERNEL_ARITHMETIC: 'fast',
       TILEMESH_MEMORY_BYTES: '1048576',
@@ -109,12 +110,20 @@ describe('config', () => {
       listen: { port: 4001, addresses: [] },
       dataPlane: { carrier: 'streams', port: 0 },
       discovery: { mdns: false, bootstrap: ['a:1', '/ip4/10.0.0.7/tcp/2'] },
-      kernel: { name: 'reference', lanes: 0, threads: 3, macsPerSecond: 2e9, arithmetic: 'fast', layers: {} },
+      kernel: {
+        name: 'reference',
+        lanes: 0,
+        threads: 3,
+        isolation: 'process',
+        macsPerSecond: 2e9,
+        arithmetic: 'fast',
+        layers: {},
+      },
       memory: { budgetBytes: 2 ** 20 },
       verify: { share: 0.25 },
       log: { level: 'debug' },
     });
-    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 21);
+    assert.equal(Object.values(origins).filter((origin) => origin !== 'default').length, 22);
   });
 
   for (const [config, words] of [
@@ -180,7 +189,7 @@ describe('config', () => {
       "mesh: 'default'",
       "api: { host: '127.0.0.1', port: 8470, tls: 'off', grpcPort: 'off' }",
       'listen: { port: 0, addresses: [] }',
-      "kernel: { name: 'auto', lanes: 0, threads: 0, macsPerSecond: 0, arithmetic: 'exact', layers: {} }",
+      "kernel: { name: 'auto', lanes: 0, threads: 0, isolation: 'thread', macsPerSecond: 0, arithmetic: 'exact', layers: {} }",
       'models: { copies: 5, diskBudgetBytes: 8_589_934_592 }',
       'requests: { maxConcurrent: 4, maxQueued: 64, defaultDeadlineMs: 60_000, drainMs: 30_000 }',
       "membership: { level: 'secret' }",
