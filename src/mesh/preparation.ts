@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import type { Arithmetic, BoundGraph, InputSpec } from '../core/graph/bind.ts';
 import { bindGraph } from '../core/graph/bind.ts';
 import { amongNamed, type Verdicts } from '../core/graph/minimal-filtering.ts';
+import type { PeerProfile } from '../core/cost/cost-model.ts';
 import { MeshError } from '../core/errors.ts';
-import type { PlanDigest } from '../core/ids.ts';
+import type { PeerId, PlanDigest } from '../core/ids.ts';
 import { deriveDataflow, type Dataflow } from '../core/plan/dataflow.ts';
 import { decodePlan, encodePlan } from '../core/plan/encode.ts';
 import { patchPlan } from '../core/plan/patch.ts';
@@ -18,7 +19,7 @@ import { RecentMap } from './recent-map.ts';
 /** How many of each are kept; the ones used longest ago go first. */
 const KEPT = 64;
 
-/** A new plan must promise this much to take the place of one that was patched: it has to be prepared for. */
+/** A new plan must promise this much to take the place of the last one: it has to be prepared for. */
 const LEAST_GAIN = 1.1;
 
 /** Of what nobody waits for. */
@@ -36,12 +37,20 @@ export interface PreparedPlan {
   readonly dataflow: Dataflow;
 }
 
+interface Latest {
+  readonly digest: PlanDigest;
+  readonly speeds: ReadonlyMap<PeerId, number>;
+}
+
 type Question = Omit<PlanQuestion, 'arithmetic' | 'verdicts'>;
 
 const digestOf = (bytes: Uint8Array): PlanDigest => createHash('sha256').update(bytes).digest('hex') as PlanDigest;
 
 const describeInputs = (inputs: ReadonlyMap<string, InputSpec>): string =>
   JSON.stringify([...inputs].map(([name, { type, shape }]) => [name, type, shape]).sort());
+
+const speedsOf = (peers: readonly PeerProfile[]): ReadonlyMap<PeerId, number> =>
+  new Map(peers.map(({ peer, macsPerSecond }) => [peer, macsPerSecond]));
 
 const encodedOf = (bytes: Uint8Array): EncodedPlan => ({ digest: digestOf(bytes), bytes });
 
@@ -66,8 +75,8 @@ export class Preparation {
   readonly #plans = new RecentMap<PlanDigest, PreparedPlan>(KEPT);
   /** By what was asked of the planner. */
   readonly #encoded = new RecentMap<string, EncodedPlan>(KEPT);
-  /** The plan used last, by what was asked of the planner but for who was there. */
-  readonly #latest = new RecentMap<string, PlanDigest>(KEPT);
+  /** The plan used last, by what was asked of the planner but for who was there, and how fast those were then. */
+  readonly #latest = new RecentMap<string, Latest>(KEPT);
 
   /** @param arithmetic and `layers` of the plans that this peer makes; in those of others theirs count. */
   constructor(models: ModelAccess, planner: Planner, arithmetic: Arithmetic, layers: LayerChoice = UNMEASURED) {
@@ -88,25 +97,43 @@ export class Preparation {
   }
 
   /**
-   * The plan for a request, made anew only when who takes part has changed. Where some have been lost since the last plan it
-   * is patched, and a new one made meanwhile.
+   * The plan for a request. Only the first is waited for: where others have come, or been lost, the last one goes on being used,
+   * patched where it must be, and a new one is made meanwhile.
    * @param earlier the plan that the request itself was lost with.
    * @throws MeshError MODEL_NOT_FOUND, INVALID_INPUT, UNAVAILABLE.
    */
   async planFor(question: Question, signal: AbortSignal, earlier?: PlanDigest): Promise<EncodedPlan> {
+    const peers = levelled(question.peers);
     const { key, family } = keysOf(question, this.#layers.verdicts);
     const known = this.#encoded.get(key);
-    if (known !== undefined) {
-      this.#latest.set(family, known.digest);
-      return known;
-    }
-    const base = this.known(earlier ?? this.#latest.get(family));
-    const patched = base && patchPlan(base.bound, base.plan, levelled(question.peers));
-    const encoded = patched === undefined ? await this.#make(question, signal) : encodedOf(encodePlan(patched));
+    const last = known === undefined ? this.#lastFor(question, peers, family, earlier) : undefined;
+    const lasting = last && encodedOf(encodePlan(last));
+    const encoded = known ?? lasting ?? (await this.#make(question, signal));
     this.#encoded.set(key, encoded);
-    this.#latest.set(family, encoded.digest);
-    if (patched !== undefined) void this.#improve(question, patched.predictedMs, encoded);
+    this.#latest.set(family, { digest: encoded.digest, speeds: speedsOf(peers) });
+    if (last !== undefined) void this.#improve(question, last.predictedMs, encoded);
     return encoded;
+  }
+
+  /** The plan to go on with, as it is or patched; undefined where there is none, or some that it relies on have become slower. */
+  #lastFor(
+    { parallelism }: Question,
+    peers: readonly PeerProfile[],
+    family: string,
+    earlier: PlanDigest | undefined,
+  ): Plan | undefined {
+    const latest = this.#latest.get(family);
+    const base = this.known(earlier ?? latest?.digest);
+    if (base === undefined) return undefined;
+    const patched = patchPlan(base.bound, base.plan, peers);
+    if (patched !== undefined || latest === undefined || base !== this.known(latest.digest)) return patched;
+    const speeds = speedsOf(peers);
+    const { participants } = base.plan;
+    const isAsFast = (peer: PeerId): boolean => (speeds.get(peer) ?? 0) >= (latest.speeds.get(peer) ?? Infinity);
+    // Made for a few of those that are here it may be for one alone, to verify an answer.
+    if (2 * latest.speeds.size <= peers.length) return undefined;
+    const isWide = parallelism === 0 || participants.length >= Math.min(parallelism, peers.length);
+    return isWide && participants.every(isAsFast) ? base.plan : undefined;
   }
 
   async #make(question: Question, signal: AbortSignal): Promise<EncodedPlan> {
@@ -116,17 +143,17 @@ export class Preparation {
     return encodedOf(await this.#planner.plan({ ...question, arithmetic: this.#arithmetic, verdicts }, graph));
   }
 
-  /** Has the next requests use a better plan than one that was patched, where there is one. Never rejects. */
-  async #improve(question: Question, patchedMs: number, patched: EncodedPlan): Promise<void> {
+  /** Has the next requests use a better plan than the last one, where there is one. Never rejects. */
+  async #improve(question: Question, lastMs: number, last: EncodedPlan): Promise<void> {
     const asked = { ...question, isCold: false };
     const { key } = keysOf(asked, this.#layers.verdicts);
     if (this.#encoded.get(key) !== undefined && question.isCold === true) return;
-    this.#encoded.set(key, patched);
+    this.#encoded.set(key, last);
     try {
       const made = await this.#make(asked, UNENDING);
-      if (decodePlan(made.bytes).predictedMs * LEAST_GAIN < patchedMs) this.#encoded.set(key, made);
+      if (decodePlan(made.bytes).predictedMs * LEAST_GAIN < lastMs) this.#encoded.set(key, made);
     } catch {
-      // The patched plan goes on being used.
+      // The last plan goes on being used.
     }
   }
 

@@ -1,4 +1,4 @@
-/** Plans after a loss: patched at once, made anew meanwhile. */
+/** Plans when others come and go: the last one at once, patched where it must be, and a new one meanwhile. */
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { vggGraph } from '../../../models/zoo/vgg/network.ts';
@@ -101,15 +101,45 @@ describe('mesh/preparation', () => {
     assert.equal(participants(patched.bytes).length, 7);
   });
 
-  it('asks the planner when a peer has come, and when many are gone', async () => {
+  it('goes on with its plan when a peer has come or become faster, and uses a better one once it is there', async () => {
+    const known = await preparation.planFor(question(peers), signal);
     const more = [...peers, { ...peers[0]!, peer: asPeerId('peer-8') }];
-    for (const available of [more, peers.slice(0, 4)]) {
+    const faster = peers.map((profile, index) => (index === 5 ? { ...profile, macsPerSecond: 32e9 } : profile));
+    for (const available of [more, faster]) {
+      const before = asked.length;
+      assert.deepEqual(await preparation.planFor(question(available), signal), known);
+      await setImmediate();
+      assert.equal(asked.length, before + 1);
+    }
+    asked.at(-1)!.answer(1);
+    await setImmediate();
+    assert.notEqual((await preparation.planFor(question(faster), signal)).digest, known.digest);
+  });
+
+  it('waits for the planner when one that it relied on has become slower, and when many are gone', async () => {
+    const slower = peers.map((profile, index) => (index === 5 ? { ...profile, macsPerSecond: 1e9 } : profile));
+    for (const available of [slower, peers.slice(0, 4)]) {
       const before = asked.length;
       const planned = preparation.planFor(question(available), signal);
       await setImmediate();
       assert.equal(asked.length, before + 1);
       asked.at(-1)!.answer();
-      await planned;
+      await preparation.learn(await planned, signal);
     }
+  });
+
+  it('waits for it when more boards are asked for than the last plan has', async () => {
+    const more = [...peers, { ...peers[0]!, peer: asPeerId('peer-8') }];
+    const wide = { ...question(peers.slice(0, 2)), parallelism: 9 };
+    const first = preparation.planFor(wide, signal);
+    await setImmediate();
+    asked.at(-1)!.answer();
+    await preparation.learn(await first, signal);
+    const before = asked.length;
+    const second = preparation.planFor({ ...wide, peers: more }, signal);
+    await setImmediate();
+    assert.equal(asked.length, before + 1);
+    asked.at(-1)!.answer();
+    await second;
   });
 });
