@@ -162,7 +162,7 @@ describe('api/certificate', function () {
     assert.match(trusted.stdout, /kitchen \(this peer\)/);
     assert.equal(untrusted.code, 3);
     assert.match(untrusted.stderr, /is not trusted \([A-Z_]+\): name its authority with --ca FILE\n$/);
-    assert.deepEqual([wrong.code, /--ca \/none\.pem cannot be read/.test(wrong.stderr)], [2, true]);
+    assert.deepEqual([wrong.code, wrong.stderr.includes('--ca /none.pem cannot be read')], [2, true]);
     const env = { TILEMESH_CA: authority.path };
     assert.equal((await outcomeOf(process.execPath, [BIN, 'health', '--api', api.url], env)).code, 0);
   });
