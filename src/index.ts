@@ -48,8 +48,8 @@ export type {
 export type { Machine } from './config/defaults.ts';
 export { defineConfig, type MeshConfig, type UserConfig } from './config/define.ts';
 export { loadConfig, type Origin, type ResolvedConfig } from './config/load.ts';
-export type { HeardCard, MachineReadings, PeerCard, Reach, RoundTripFigures } from './core/card.ts';
-export { ERROR_CODES, MeshError, type ErrorCode, type ErrorDetails } from './core/errors.ts';
+export type { DescriptorUse, HeardCard, MachineReadings, PeerCard, Reach, RoundTripFigures } from './core/card.ts';
+export { ERROR_CODES, MeshError, type ErrorCode, type ErrorDetails, type Failure } from './core/errors.ts';
 export type { ValueInfo } from './core/graph/graph.ts';
 export type { ModelId, PeerId, PlanDigest, RequestId } from './core/ids.ts';
 export type { BlockReport, PartReport, RunReport, Verification } from './core/report.ts';

@@ -22,6 +22,9 @@ const KEPT = 64;
 /** A new plan must promise this much to take the place of the last one: it has to be prepared for. */
 const LEAST_GAIN = 1.1;
 
+/** One that has become so many times slower is done without until there is a new plan. */
+const MOST_SLOWED = 4;
+
 /** Of what nobody waits for. */
 const UNENDING = new AbortController().signal;
 
@@ -115,7 +118,7 @@ export class Preparation {
     return encoded;
   }
 
-  /** The plan to go on with, as it is or patched; undefined where there is none, or some that it relies on have become slower. */
+  /** The plan to go on with, as it is or patched; undefined where there is none that would do. */
   #lastFor(
     { parallelism }: Question,
     peers: readonly PeerProfile[],
@@ -125,15 +128,16 @@ export class Preparation {
     const latest = this.#latest.get(family);
     const base = this.known(earlier ?? latest?.digest);
     if (base === undefined) return undefined;
-    const patched = patchPlan(base.bound, base.plan, peers);
+    const isStillFast = ({ peer, macsPerSecond }: PeerProfile): boolean =>
+      (latest?.speeds.get(peer) ?? 0) <= MOST_SLOWED * macsPerSecond;
+    const patched = patchPlan(base.bound, base.plan, peers.filter(isStillFast));
     if (patched !== undefined || latest === undefined || base !== this.known(latest.digest)) return patched;
-    const speeds = speedsOf(peers);
-    const { participants } = base.plan;
-    const isAsFast = (peer: PeerId): boolean => (speeds.get(peer) ?? 0) >= (latest.speeds.get(peer) ?? Infinity);
     // Made for a few of those that are here it may be for one alone, to verify an answer.
     if (2 * latest.speeds.size <= peers.length) return undefined;
+    const able = new Set(peers.filter(isStillFast).map(({ peer }) => peer));
+    const { participants } = base.plan;
     const isWide = parallelism === 0 || participants.length >= Math.min(parallelism, peers.length);
-    return isWide && participants.every(isAsFast) ? base.plan : undefined;
+    return isWide && participants.every((peer) => able.has(peer)) ? base.plan : undefined;
   }
 
   async #make(question: Question, signal: AbortSignal): Promise<EncodedPlan> {

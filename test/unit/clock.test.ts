@@ -9,14 +9,20 @@ const FOR_PEOPLE = [
   ['src/api/statistics.ts', 1],
   ['src/mesh/entry-desk.ts', 1],
   ['src/mesh/inspector.ts', 2],
+  ['src/mesh/model-library.ts', 1],
   ['src/node.ts', 1],
   ['src/observability/journal.ts', 1],
   ['src/observability/logger.ts', 1],
   ['src/peer-card.ts', 1],
 ] as const;
-/** Where a time of day comes from elsewhere: a deadline that the gRPC library gives so, times kept from run to run. */
+/**
+ * Where a time of day comes from elsewhere: a deadline that the gRPC library gives so, the dates of a certificate, times kept
+ * from run to run.
+ */
 const FROM_ELSEWHERE = [
+  ['src/api/certificate.ts', 2],
   ['src/api/grpc/call.ts', 1],
+  ['src/mesh/model-store/model-store.ts', 2],
   ['src/mesh/trust/trust.ts', 1],
 ] as const;
 

@@ -26,6 +26,8 @@ import {
   type MembershipStep,
 } from './state.ts';
 
+/** So many times what a peer usually takes to answer: a busy board on a busy machine takes long. */
+const ROUND_TRIPS = 4;
 /** So many suspects at a time, and it may be more than them: everybody is looked after. */
 const SWEEP_SUSPECTS = 2;
 
@@ -70,18 +72,21 @@ export function age(member: Member, state: MembershipState, nowMs: number): Chan
 }
 
 function isDoubtLasting(
-  { doubtedMs, arrivals }: Member,
+  { doubtedMs, arrivals, rttMs }: Member,
   { settings, lateMs }: MembershipState,
   nowMs: number,
 ): boolean {
-  return doubtedMs !== null && nowMs - doubtedMs >= doubtAfterMs(arrivals, settings, settings.doubtMs, lateMs);
+  const patienceMs = settings.doubtMs + ROUND_TRIPS * (rttMs ?? 0);
+  return doubtedMs !== null && nowMs - doubtedMs >= doubtAfterMs(arrivals, settings, patienceMs, lateMs);
 }
 
 /** Suspects, and those that are doubted and have not answered yet: they should be given nothing new. */
-export const doubtfulMembers = ({ members, settings }: MembershipState, nowMs: number): readonly PeerId[] =>
+export const doubtfulMembers = ({ members, settings, lateMs }: MembershipState, nowMs: number): readonly PeerId[] =>
   [...members.values()]
     .filter(
-      ({ state, doubtedMs }) => state === 'suspect' || (doubtedMs !== null && nowMs - doubtedMs >= settings.doubtfulMs),
+      ({ state, doubtedMs, rttMs }) =>
+        state === 'suspect' ||
+        (doubtedMs !== null && nowMs - doubtedMs >= settings.doubtfulMs + ROUND_TRIPS * (rttMs ?? 0) + 4 * lateMs),
     )
     .map(({ peer }) => peer);
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { MeshEvent } from '../../../src/api/insight.ts';
@@ -264,6 +264,8 @@ describe('command line, looking at the mesh', () => {
 
   it('drain the peer that is asked, and no other', async () => {
     const members = [member(), member({ id: OTHER, isSelf: false, name: 'shelf' })];
+    const home = homedir();
+    const folder = await mkdtemp(join(tmpdir(), 'tilemesh-home-'));
     process.env.TILEMESH_API_TOKEN = TOKEN;
     try {
       const api = await serve({ members });
@@ -278,9 +280,13 @@ describe('command line, looking at the mesh', () => {
       assert.equal(late.code, 1);
       assert.match(late.out, /^kitchen is not done in time/);
       delete process.env.TILEMESH_API_TOKEN;
+      // Where nothing is known of peers that were started here.
+      process.env.HOME = folder;
       assert.match((await tilemesh('peer', 'drain', '--api', api)).err, /a token is needed/);
     } finally {
       delete process.env.TILEMESH_API_TOKEN;
+      process.env.HOME = home;
+      await rm(folder, { recursive: true });
     }
   });
 

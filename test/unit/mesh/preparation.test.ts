@@ -116,16 +116,28 @@ describe('mesh/preparation', () => {
     assert.notEqual((await preparation.planFor(question(faster), signal)).digest, known.digest);
   });
 
-  it('waits for the planner when one that it relied on has become slower, and when many are gone', async () => {
-    const slower = peers.map((profile, index) => (index === 5 ? { ...profile, macsPerSecond: 1e9 } : profile));
-    for (const available of [slower, peers.slice(0, 4)]) {
-      const before = asked.length;
-      const planned = preparation.planFor(question(available), signal);
-      await setImmediate();
-      assert.equal(asked.length, before + 1);
-      asked.at(-1)!.answer();
-      await preparation.learn(await planned, signal);
-    }
+  it('does without one that has become much slower, and bears with one that is a little slower', async () => {
+    const known = await preparation.planFor(question(peers), signal);
+    const slowed = (macsPerSecond: number) =>
+      peers.map((profile, index) => (index === 5 ? { ...profile, macsPerSecond } : profile));
+    assert.deepEqual(await preparation.planFor(question(slowed(3e9)), signal), known);
+    const other = new Preparation(models, planner, 'exact');
+    const first = other.planFor(question(peers), signal);
+    await setImmediate();
+    asked.at(-1)!.answer();
+    await other.learn(await first, signal);
+    const patched = await other.planFor(question(slowed(1e9)), signal);
+    assert.ok(!participants(patched.bytes).includes('peer-5'));
+    assert.equal(participants(patched.bytes).length, 7);
+  });
+
+  it('waits for the planner when many are gone', async () => {
+    const before = asked.length;
+    const planned = preparation.planFor(question(peers.slice(0, 4)), signal);
+    await setImmediate();
+    assert.equal(asked.length, before + 1);
+    asked.at(-1)!.answer();
+    await planned;
   });
 
   it('waits for it when more boards are asked for than the last plan has', async () => {
