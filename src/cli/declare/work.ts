@@ -60,7 +60,7 @@ export function addRun(program: Command, terminal: Terminal): void {
 }
 
 export function addBench(program: Command, terminal: Terminal): void {
-  program
+  const bench = program
     .command('bench')
     .description('how fast the mesh answers a model: latencies and answers a second, whole or cut over so many peers')
     .argument('<model>', 'name or id, see "tilemesh models"')
@@ -94,6 +94,17 @@ export function addBench(program: Command, terminal: Terminal): void {
     .action(async (model: string, input: string | undefined, options: BenchOptions) => {
       const { benchCommand } = await import('../commands/bench.ts');
       return benchCommand(terminal, model, input, options);
+    });
+  bench
+    .command('kernels')
+    .description('how fast this machine computes layers, and which ones fast arithmetic filters (in a checkout)')
+    .argument('[options...]', 'as for "npm run bench -- kernels"')
+    .allowUnknownOption()
+    .helpOption(false)
+    .addHelpText('before', examples(['npx tilemesh bench kernels', 'npx tilemesh bench kernels --json']))
+    .action(async (args: readonly string[]) => {
+      const { benchKernelsCommand } = await import('../commands/bench-kernels.ts');
+      return benchKernelsCommand(args, terminal.interrupted);
     });
 }
 

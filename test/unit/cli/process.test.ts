@@ -27,6 +27,17 @@ const tilemesh = (...args: readonly string[]): Promise<Outcome> =>
 describe('tilemesh as a process', function () {
   this.timeout(60_000);
 
+  it('hands what follows "bench kernels" to the benchmark of this checkout, with its exit code', async () => {
+    const [help, wrong] = await Promise.all([
+      tilemesh('bench', '--', 'kernels', '--help'),
+      tilemesh('bench', 'kernels', '--nonsense'),
+    ]);
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /^Usage: npm run bench -- kernels /);
+    assert.notEqual(wrong.code, 0);
+    assert.match(wrong.stderr, /unknown option '--nonsense'/);
+  });
+
   it('exits with 0, 2 or 3 for success, wrong usage and no peer', async () => {
     const outcomes = await Promise.all([
       tilemesh('--version'),
