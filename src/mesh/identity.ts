@@ -3,11 +3,12 @@
  * identity would be one peer with two minds.
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { PrivateKey } from '@libp2p/interface';
 import { MeshError } from '../core/errors.ts';
+import { makeFolder } from './make-folder.ts';
 
 const KEY_FILE = 'identity.key';
 const LOCK_FILE = 'peer.lock';
@@ -57,7 +58,7 @@ async function stored<Result>(folder: string, work: () => Promise<Result>): Prom
 export function loadIdentity(folder: string): Promise<PrivateKey> {
   const path = join(folder, KEY_FILE);
   return stored(folder, async () => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
     let bytes = await readIfPresent(path);
     if (bytes === null) {
       await createWhole(path, privateKeyToProtobuf(await generateKeyPair('Ed25519')));
@@ -104,7 +105,7 @@ async function isRunning(pid: number, start: string): Promise<boolean> {
 export function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, LOCK_FILE);
   return stored(folder, async () => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
     const claim = `${process.pid} ${await startOf(process.pid)} ${randomUUID()}\n`;
     for (let attempt = 0; attempt < 8; attempt++) {
       if (await createWhole(path, claim)) return { release: () => release(path, claim) };

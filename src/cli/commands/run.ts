@@ -1,9 +1,10 @@
 /** `tilemesh run`: one request, its answer, and who computed it. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProgressListener } from '../../api/port.ts';
 import { MeshError } from '../../core/errors.ts';
+import { makeFolder } from '../../mesh/make-folder.ts';
 import { parseApiUrls } from '../client.ts';
 import { UsageError } from '../exit.ts';
 import { readInputOrText } from '../input-file.ts';
@@ -97,7 +98,7 @@ function unlessMissing(input: string, error: unknown): unknown {
 /** One .npy file for each output, named after it. */
 async function writeOutputs(folder: string, result: RunResult): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     for (const [index, { name, npy }] of (result.outputs ?? []).entries()) {
       const safe = name
         .replaceAll(/[^A-Za-z0-9._-]/g, '_')
