@@ -200,6 +200,8 @@ export class Worker {
       await this.#reply(from, { kind: 'refuse', ...id, code: objection.code, message: objection.message });
       return;
     }
+    const older = this.#running.get(id.requestId);
+    if (older !== undefined) this.#drop(older, 'a newer plan has been made');
     const known = preparation.known(digest);
     if (known === undefined && plan === undefined) {
       await this.#reply(from, { kind: 'lack', ...id, isFeed: false });
@@ -212,6 +214,8 @@ export class Worker {
       tell: (sign) => void this.#reply(from, { ...sign, ...id }),
       isComputing: () => running.execution?.isComputing ?? false,
     });
+    // What is given up may take its time to end, and is not spoken of any more.
+    running.abort.signal.addEventListener('abort', () => signs.stop(), { once: true });
     const stopDeadline = this.#endAt(running, message.deadlineMs);
     try {
       // Nothing is waited for when the plan is known: pieces may be right behind it.
@@ -248,10 +252,7 @@ export class Worker {
     }
   }
 
-  /** Takes on an attempt, and gives up an older one at the same request. */
   #take(coordinator: PeerId, id: AttemptId): Running {
-    const older = this.#running.get(id.requestId);
-    if (older !== undefined) this.#drop(older, 'a newer plan has been made');
     const recording = this.#parts.records.of(id.requestId);
     const running: Running = { id, coordinator, recording, abort: new AbortController(), isReady: false };
     this.#running.set(id.requestId, running);
