@@ -82,7 +82,7 @@ export class Entry {
       ...parts,
       share: parts.verifiedShare,
       random: () => randomInt(DRAWS) / DRAWS,
-      answer: (request) => this.#answer(request),
+      answer: (request) => this.#run(request),
     });
     this.#recall = new Recall(parts, (requestId, waitMs) => this.#ownAnswer(requestId, waitMs));
   }
@@ -192,34 +192,26 @@ export class Entry {
     const endMs = this.#parts.clock.now() + deadlineMs;
     const entrant = { client, model, deadlineMs, signal, bytes: tensorBytes(inputs) };
     const leftMs = (): number => Math.max(1, endMs - this.#parts.clock.now());
+    const verified = async (result: EntryResult): Promise<EntryResult> =>
+      request.isVerified === true ? this.#verification.confirm({ ...request, deadlineMs: leftMs() }, result) : result;
     const compute = async (generation: number): Promise<EntryResult> => {
       const termsBefore = (generation - 1) * TERMS_PER_GENERATION;
-      const result = await this.#answer({ ...request, deadlineMs: leftMs(), termsBefore });
-      if (request.isVerified !== true) return result;
-      return this.#verification.confirm({ ...request, deadlineMs: leftMs() }, result);
+      const result = await this.#run({ ...request, deadlineMs: leftMs(), termsBefore });
+      return verified(result);
     };
-    return this.#turnstile.pass(entrant, () =>
-      isNamed ? this.#recall.once(requestId, question, { endMs, signal }, compute) : compute(1),
-    );
-  }
-
-  /** Where others contest the terms that this peer gives out, it has the request answered out of their sight. */
-  async #answer(request: EntryRequest): Promise<EntryResult> {
-    const endMs = this.#parts.clock.now() + request.deadlineMs;
-    try {
-      return await this.#run(request);
-    } catch (error) {
-      if (!(error instanceof MeshError) || error.code !== 'STALE_TERM') throw error;
-      return this.#answerInPrivate(request, endMs, error);
-    }
+    return this.#turnstile.pass(entrant, async () => {
+      try {
+        return await (isNamed ? this.#recall.once(requestId, question, { endMs, signal }, compute) : compute(1));
+      } catch (error) {
+        // Others contest the terms that this peer gives out, and have no answer for it: so they see nothing of the next ones.
+        if (!(error instanceof MeshError) || error.code !== 'STALE_TERM') throw error;
+        return verified(await this.#answerInPrivate(request, endMs, error));
+      }
+    });
   }
 
   /** By this peer alone, or else by each other alone, for as long as there is time. */
-  async #answerInPrivate(
-    { termsBefore: _, ...request }: EntryRequest,
-    endMs: number,
-    contested: MeshError,
-  ): Promise<EntryResult> {
+  async #answerInPrivate(request: EntryRequest, endMs: number, contested: MeshError): Promise<EntryResult> {
     const { members, clock, logger } = this.#parts;
     const { requestId, signal } = request;
     logger.warn({ requestId }, 'others say that they coordinate this request: it is asked of one peer at a time');
