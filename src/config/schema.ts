@@ -37,6 +37,14 @@ const tlsOrOff = v.union(
   ],
   TLS,
 );
+/** More than anybody needs, so that not each of a thousand mistakes is told. */
+const MOST_ADDRESSES = 256;
+const addresses = (pattern: RegExp, rule: string) =>
+  v.pipe(
+    v.array(v.unknown(), 'must be a list of addresses'),
+    v.maxLength(MOST_ADDRESSES, `must have no more than ${MOST_ADDRESSES} addresses`),
+    v.array(matching(pattern, rule)),
+  );
 const text = (rule: string) => v.pipe(v.string(rule), v.minLength(1, rule));
 
 const ENTRIES = {
@@ -64,21 +72,14 @@ const ENTRIES = {
   listen: v.optional(
     section({
       port: v.optional(port),
-      addresses: v.optional(
-        v.array(matching(/^\d{1,3}(\.\d{1,3}){3}$/, 'must be an IPv4 address'), 'must be a list of addresses'),
-      ),
+      addresses: v.optional(addresses(/^\d{1,3}(\.\d{1,3}){3}$/, 'must be an IPv4 address')),
     }),
   ),
   dataPlane: v.optional(section({ carrier: v.optional(oneOf(['auto', 'streams'])), port: v.optional(port) })),
   discovery: v.optional(
     section({
       mdns: v.optional(v.boolean('must be true or false')),
-      bootstrap: v.optional(
-        v.array(
-          matching(/^(\/\S+|[\w.-]+:\d{1,5})$/, 'must be HOST:PORT or a multiaddress'),
-          'must be a list of addresses',
-        ),
-      ),
+      bootstrap: v.optional(addresses(/^(\/\S+|[\w.-]+:\d{1,5})$/, 'must be HOST:PORT or a multiaddress')),
     }),
   ),
   kernel: v.optional(

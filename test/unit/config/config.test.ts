@@ -154,6 +154,11 @@ describe('config', () => {
     });
   }
 
+  it('tells one mistake of a list that is too long, not one for each of its entries', () => {
+    const words = /^here: discovery\.bootstrap must have no more than 256 addresses, not 257$/;
+    assert.throws(() => validate({ discovery: { bootstrap: Array(257).fill('/') } }, 'here'), refuses(words));
+  });
+
   it('refuses an environment variable that makes no sense, by name', async () => {
     await assert.rejects(load({}, { TILEMESH_LISTEN: 'many' }), refuses(/^TILEMESH_LISTEN: listen\.port must be/));
     await assert.rejects(load({}, { TILEMESH_API: 'nowhere' }), refuses(/^TILEMESH_API: 'nowhere' is not HOST:PORT/));
