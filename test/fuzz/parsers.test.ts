@@ -1,17 +1,16 @@
 /**
  * Every parser of what comes from outside, given damaged, strange and hostile inputs: it makes something of each or refuses it
  * with an error that says why, in time, and with no more memory than the input is worth. The number of inputs for each is
- * set by TILEMESH_FUZZ_RUNS, their seed by TILEMESH_FUZZ_SEED. What broke one once is in `corpus/`, and is tried again.
+ * set by TILEMESH_FUZZ_RUNS, their seed by TILEMESH_FUZZ_SEED: see `engine/amount.ts`. What broke one once is in `corpus/`, and is tried again.
  */
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
+import { RUNS, SEED } from './engine/amount.ts';
 import { CORPUS_FOLDER, readCorpus } from './engine/corpus.ts';
 import { examine } from './engine/examine.ts';
 import { fuzz } from './engine/run.ts';
 import { PARSERS } from './parsers/index.ts';
 
-const RUNS = Number(process.env.TILEMESH_FUZZ_RUNS ?? 50_000);
-const SEED = Number(process.env.TILEMESH_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const TABLE = new URL('parsers/index.ts', import.meta.url).href;
 
 describe('parsers of what comes from outside', function () {

@@ -7,10 +7,9 @@ import { connect } from 'node:net';
 import type { Api } from '../../src/api/server.ts';
 import { randomOf } from '../property/random.ts';
 import { fakePeer, startFakeApi, TOKEN } from '../support/fake-peer.ts';
+import { RUNS, SEED } from './engine/amount.ts';
 import { mutated } from './engine/mutations.ts';
 
-const RUNS = Number(process.env.TILEMESH_FUZZ_RUNS ?? 50_000);
-const SEED = Number(process.env.TILEMESH_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const SOCKET_SHARE = 100;
 /** A request without an end is given up by the client. */
 const PATIENCE_MS = 300;
