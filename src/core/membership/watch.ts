@@ -26,7 +26,7 @@ import {
   type MembershipStep,
 } from './state.ts';
 
-/** So many times what a peer usually takes to answer: a busy board on a busy machine takes long. */
+/** So many round trips are waited for an answer: a busy board on a busy machine takes long. */
 const ROUND_TRIPS = 4;
 /** So many suspects at a time, and it may be more than them: everybody is looked after. */
 const SWEEP_SUSPECTS = 2;
@@ -71,24 +71,34 @@ export function age(member: Member, state: MembershipState, nowMs: number): Chan
   ];
 }
 
-function isDoubtLasting(
-  { doubtedMs, arrivals, rttMs }: Member,
-  { settings, lateMs }: MembershipState,
-  nowMs: number,
-): boolean {
-  const patienceMs = settings.doubtMs + ROUND_TRIPS * (rttMs ?? 0);
-  return doubtedMs !== null && nowMs - doubtedMs >= doubtAfterMs(arrivals, settings, patienceMs, lateMs);
+/**
+ * How long an answer of a member may usually take. No less than that of the middle one: where all are busy, one that
+ * has been quick so far is busy soon.
+ */
+function usualWaitMs({ members }: MembershipState, { rttMs }: Member): number {
+  const known = [...members.values()].filter(isUsable).flatMap((member) => member.rttMs ?? []);
+  const middleMs = known.toSorted((a, b) => a - b)[known.length >> 1] ?? 0;
+  return ROUND_TRIPS * Math.max(rttMs ?? 0, middleMs);
+}
+
+function isDoubtLasting(member: Member, state: MembershipState, nowMs: number): boolean {
+  const { doubtedMs, arrivals } = member;
+  if (doubtedMs === null) return false;
+  const { settings, lateMs } = state;
+  const patienceMs = settings.doubtMs + usualWaitMs(state, member);
+  return nowMs - doubtedMs >= doubtAfterMs(arrivals, settings, patienceMs, lateMs);
 }
 
 /** Suspects, and those that are doubted and have not answered yet: they should be given nothing new. */
-export const doubtfulMembers = ({ members, settings, lateMs }: MembershipState, nowMs: number): readonly PeerId[] =>
-  [...members.values()]
-    .filter(
-      ({ state, doubtedMs, rttMs }) =>
-        state === 'suspect' ||
-        (doubtedMs !== null && nowMs - doubtedMs >= settings.doubtfulMs + ROUND_TRIPS * (rttMs ?? 0) + 4 * lateMs),
-    )
+export function doubtfulMembers(state: MembershipState, nowMs: number): readonly PeerId[] {
+  const { members, settings, lateMs } = state;
+  const isDoubtful = (member: Member): boolean =>
+    member.doubtedMs !== null &&
+    nowMs - member.doubtedMs >= settings.doubtfulMs + usualWaitMs(state, member) + 4 * lateMs;
+  return [...members.values()]
+    .filter((member) => member.state === 'suspect' || isDoubtful(member))
     .map(({ peer }) => peer);
+}
 
 /** Neighbours as of now; new ones are expected to speak from now on, and told at once that they are. */
 export function arrangeRing(state: MembershipState, nowMs: number): MembershipStep {
@@ -151,9 +161,13 @@ const askOthers = (
     return helpersFor(state, member.peer).map((helper) => send(helper, message));
   });
 
-/** Somebody waits for a member: it is probed at once, by others, too. Nothing new about one that is doubted already. */
+/**
+ * Somebody waits for a member: it is probed at once, by others, too. Nothing new about one that is doubted already, or
+ * heard within the time that an answer usually takes: where that is long, doubts would only make everybody busier.
+ */
 export function doubt(state: MembershipState, member: Member, nowMs: number): MembershipStep {
   if (!isReachable(member) || !isUsable(member) || member.doubtedMs !== null) return [state, []];
+  if (nowMs - member.heardMs < usualWaitMs(state, member)) return [state, []];
   const nonce = state.count;
   const [next, asked] = probe(state, { ...member, doubtedMs: nowMs }, nowMs);
   return [next, [...asked, ...askOthers(next, member, nonce, true)]];

@@ -203,6 +203,16 @@ const CASES: readonly { readonly name: string; readonly script: Script; readonly
     state: 'suspect',
   },
   {
+    name: 'is not asked to hurry within four times what it takes to answer, where that is long',
+    script: [
+      ...up,
+      [210, from(a, { kind: 'ack', nonce: 0, about: null, sentMs: 10 })],
+      [1_000, doubted],
+      [1_020, doubted, 'probe to a'],
+    ],
+    state: 'alive',
+  },
+  {
     name: 'is up again when it was doubted, suspected, and answers late',
     script: [
       ...up,
