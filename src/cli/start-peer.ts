@@ -1,5 +1,5 @@
 /** The composition root as the command line starts it; loaded by `up` only, so that other commands start fast. */
-import { outliveExhaustion } from './exhaustion.ts';
+import { outliveExhaustion } from '../observability/exhaustion.ts';
 import { rememberOwnPeer } from './own-peers.ts';
 import { tellSupervisor } from './supervisor.ts';
 import type { RunningPeer, StartRequest } from './commands/up.ts';

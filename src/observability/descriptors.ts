@@ -5,6 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DescriptorUse } from '../core/card.ts';
+import { isExhaustion } from './exhaustion.ts';
 
 export interface DescriptorLog {
   readonly info: (facts: object, message: string) => void;
@@ -64,7 +65,7 @@ export class DescriptorWatch {
     this.#used = await readdir(join(this.#root, 'proc/self/fd')).then(
       // Reading the folder takes one itself.
       ({ length }) => length - 1,
-      (error: unknown) => (['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '') ? limit : null),
+      (error: unknown) => (isExhaustion(error) ? limit : null),
     );
     if (this.#used === null) return;
     const wasShort = this.#isShort;

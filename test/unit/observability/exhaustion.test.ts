@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
-import { isExhaustion, outliveExhaustion } from '../../../src/cli/exhaustion.ts';
+import { isExhaustion, outliveExhaustion } from '../../../src/observability/exhaustion.ts';
 
 const withCode = (code: string): Error => Object.assign(new Error(code), { code });
 /** As `os.networkInterfaces` throws it. */
@@ -9,7 +9,7 @@ const systemError = Object.assign(new Error('Unknown system error 24'), {
   info: { errno: constants.errno.EMFILE, syscall: 'uv_interface_addresses' },
 });
 
-describe('cli/exhaustion', () => {
+describe('observability/exhaustion', () => {
   it('knows what failed for want of a file descriptor, also within other errors', () => {
     for (const error of [withCode('EMFILE'), withCode('ENFILE'), systemError, new Error('x', { cause: systemError })]) {
       assert.equal(isExhaustion(error), true, error.message);
