@@ -220,6 +220,9 @@ export function createBenchProgram(terminal: Terminal): Command {
       new Option('--model <model>', 'a network that comes with tilemesh, or a file that ends in .onnx').default(
         'lenet5',
       ),
+      new Option('--cpu <share>', 'share of a core of each board (default: as much as it can get)')
+        .argParser(parseCores)
+        .default(0, ''),
       link(),
       new Option('--minutes <number>', 'that it lasts').argParser(parseNumber(0.1, MAX_MINUTES)).default(10),
       new Option('--every <seconds>', 'from one fault to the next').argParser(parseNumber(0.1, MAX_SECONDS)).default(2),

@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { uniformIntegers } from '../../models/zoo/random.ts';
 import { MeshError, toMeshError, type ErrorCode } from '../../src/core/errors.ts';
 import type { RequestId } from '../../src/core/ids.ts';
+import type { RunReport } from '../../src/core/report.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import { ask } from '../ask.ts';
 import type { Board } from '../emulation/board.ts';
@@ -16,6 +17,13 @@ import type { BenchModel } from '../model.ts';
 export interface Answer {
   readonly atMs: number;
   readonly outputs: ReadonlyMap<string, Tensor>;
+  readonly report: RunReport;
+}
+
+/** A board that was asked. */
+export interface Try {
+  readonly board: string;
+  readonly atMs: number;
 }
 
 /** One request, from the client's side; times of the monotonic clock. */
@@ -30,8 +38,7 @@ export interface Call {
   readonly isAccepted: boolean;
   /** What boards said that did not answer. */
   readonly refusals: readonly string[];
-  /** Boards that were asked. */
-  readonly tries: number;
+  readonly tries: readonly Try[];
 }
 
 export interface ClientOptions {
@@ -72,12 +79,13 @@ export class Clients {
     const refusals: string[] = [];
     let refused = 0;
     const asked: Promise<void>[] = [];
+    const tries: Try[] = [];
     const first = Promise.withResolvers<undefined>();
     const tryBoard = async (board: Board): Promise<void> => {
       try {
         const options = { parallelism, requestId: id, signal: giveUp };
-        const { outputs } = await ask(board, { ...model, inputs: inputs[input]! }, options);
-        answers.push({ atMs: performance.now(), outputs });
+        const { outputs, report } = await ask(board, { ...model, inputs: inputs[input]! }, options);
+        answers.push({ atMs: performance.now(), outputs, report });
         first.resolve(undefined);
       } catch (error) {
         const { code, message } = error instanceof MeshError ? error : toMeshError(error, 'UNAVAILABLE');
@@ -91,6 +99,7 @@ export class Clients {
       const others = this.#options.boards().filter((board) => board !== last);
       const board = others[this.#choose(others.length)]!;
       last = board;
+      tries.push({ board: board.name, atMs: performance.now() });
       const attempt = tryBoard(board);
       asked.push(attempt);
       const patience = new AbortController();
@@ -104,7 +113,7 @@ export class Clients {
     // A late answer must be the same. Boards that are frozen or cut off for good would keep the call for too long.
     await Promise.race([Promise.all(asked), setTimeout(GIVE_UP_MS, undefined, { ref: false })]);
     const isAccepted = isAnswered() || refused < asked.length;
-    return { id, input, startMs, answers, isAccepted, refusals, tries: asked.length };
+    return { id, input, startMs, answers, isAccepted, refusals, tries };
   }
 
   /** Requests at even intervals, whatever becomes of those before. */

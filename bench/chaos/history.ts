@@ -1,8 +1,9 @@
 /** Judges what clients saw against what the whole model answers, and against what went wrong meanwhile. */
 import { differenceOf } from '../../demo/whole-model.ts';
+import type { PeerId } from '../../src/core/ids.ts';
 import type { Tensor } from '../../src/core/tensor/tensor.ts';
 import { quantile } from '../measure/statistics.ts';
-import type { Call } from './clients.ts';
+import type { Answer, Call } from './clients.ts';
 import { FAULT_KINDS, type FaultKind, type Incident } from './faults.ts';
 
 /** Of answered requests, in milliseconds. */
@@ -38,7 +39,10 @@ export interface Verdict {
 export interface SlowCall {
   readonly id: string;
   readonly tookMs: number;
-  readonly tries: number;
+  /** Boards that were asked, each with when, after the first. */
+  readonly tries: readonly string[];
+  /** How the answer that came first came about. */
+  readonly answer: string;
   readonly refusals: readonly string[];
   /** Faults meanwhile, with when they began and ended after the request was sent. */
   readonly faults: readonly string[];
@@ -47,7 +51,7 @@ export interface SlowCall {
 /** A fault is still felt for so long after it has been undone. */
 const AFTERMATH_MS = 1_000;
 const SHOWN_REASONS = 10;
-const SHOWN_SLOW = 5;
+const SHOWN_SLOW = 12;
 
 export function latencyOf(calls: readonly Call[]): Latency | null {
   const times = calls.flatMap(({ startMs, answers }) => (answers[0] === undefined ? [] : [answers[0].atMs - startMs]));
@@ -84,12 +88,22 @@ export function judge(
     refused: unanswered.length - lost.length,
     wrong: calls.filter((call) => !isRight(call)).length,
     duplicated: calls.filter((call) => !isOnce(call)).length,
-    askedAgain: calls.filter(({ tries }) => tries > 1).length,
+    askedAgain: calls.filter(({ tries }) => tries.length > 1).length,
     hit: Object.fromEntries(hit),
     others: latencyOf(calls.filter((call) => !incidents.some((incident) => isHitBy(call, incident)))),
     slowest: slowest(calls, incidents),
     reasons: lost.slice(0, SHOWN_REASONS).map(({ id, refusals }) => `${id}: ${refusals.join('; ') || 'no word'}`),
   };
+}
+
+function describeAnswer({ report }: Answer): string {
+  const { names, entry, coordinator, term, attempts, elapsedMs, predictedMs, lostPeers } = report;
+  const nameOf = (peer: PeerId): string => names[peer] ?? peer;
+  const lost = lostPeers.length === 0 ? '' : `, ${lostPeers.map(nameOf).join(', ')} lost`;
+  return (
+    `${nameOf(entry)} had it from ${nameOf(coordinator)} in ${Math.round(elapsedMs)} ms, ${Math.round(predictedMs)} expected; ` +
+    `term ${term}, plans: ${attempts}${lost}`
+  );
 }
 
 function slowest(calls: readonly Call[], incidents: readonly Incident[]): readonly SlowCall[] {
@@ -101,7 +115,8 @@ function slowest(calls: readonly Call[], incidents: readonly Incident[]): readon
     .map((call) => ({
       id: call.id,
       tookMs: tookMs(call),
-      tries: call.tries,
+      tries: call.tries.map(({ board, atMs }) => `${board} after ${Math.round(atMs - call.startMs)} ms`),
+      answer: describeAnswer(call.answers[0]!),
       refusals: call.refusals,
       faults: incidents
         .filter((incident) => isHitBy(call, incident))

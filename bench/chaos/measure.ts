@@ -16,6 +16,8 @@ import { haunt } from './nemesis.ts';
 
 export interface ChaosOptions extends SubjectOptions {
   readonly peers: number;
+  /** Share of a core of each board; 0: as much as it can get. */
+  readonly cpu: number;
   /** Megabits a second, each way. */
   readonly link: number;
   readonly minutes: number;
@@ -72,12 +74,13 @@ export async function measureChaos(options: ChaosOptions, context: BenchContext)
   const macsPerCoreSecond = await measureCoreSpeed(signal);
   progress(`starting ${options.peers} boards`);
   const boards = await Boards.start(
-    { count: options.peers, cores: null, linkMbit: options.link, macsPerCoreSecond, model },
+    { count: options.peers, cores: options.cpu === 0 ? null : options.cpu, linkMbit: options.link, macsPerCoreSecond, model },
     folder,
     cleanUp,
     signal,
   );
   await boards.formMesh(signal);
+  for (let number = 1; number <= options.peers; number++) await boards.limitBoard(number, boards.cores);
   const inputs = samples.map((sample) => sample.inputs);
   const { parallelism, seed } = options;
   const clients = new Clients({ boards: () => boards.boards, model, inputs, parallelism, seed });

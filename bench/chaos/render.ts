@@ -23,8 +23,8 @@ export function renderChaos(terminal: Terminal, result: ChaosResult): string {
     ['one mesh again', `${formatMs(result.healedMs)} after the last fault`],
     ...verdict.reasons.map((reason) => ['lost', reason] as const),
     ...verdict.slowest.map(
-      ({ tookMs, tries, faults: meanwhile }) =>
-        ['slow', `${formatMs(tookMs)}, ${tries} boards asked; ${meanwhile.join('; ') || 'no fault'}`] as const,
+      ({ tookMs, tries, answer, faults: meanwhile }) =>
+        ['slow', `${formatMs(tookMs)}: ${meanwhile.join('; ') || 'no fault'}; asked ${tries.join(', ')}; ${answer}`] as const,
     ),
     renderLoad(result.load),
   ];

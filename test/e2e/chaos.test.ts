@@ -20,6 +20,7 @@ describe('nothing is lost, whatever happens to boards', () => {
     const options = {
       peers: 5,
       model: 'lenet5',
+      cpu: 0,
       link: 940,
       minutes: MINUTES,
       every: 2,

@@ -6,6 +6,7 @@ import { maxTroubled, nextFault } from '../../../bench/chaos/nemesis.ts';
 import { uniformIntegers } from '../../../models/zoo/random.ts';
 import type { RequestId } from '../../../src/core/ids.ts';
 import { fromFloat32 } from '../../../src/core/tensor/tensor.ts';
+import { report } from '../../support/fake-peer.ts';
 
 const outputs = (...values: number[]) => new Map([['y', fromFloat32([values.length], values)]]);
 const EXPECTED = [outputs(1, 2), outputs(3, 4)];
@@ -19,10 +20,10 @@ const call = (
   id: 'f'.repeat(32) as RequestId,
   input,
   startMs,
-  answers: answers.map(([atMs, values]) => ({ atMs, outputs: outputs(...values) })),
+  answers: answers.map(([atMs, values]) => ({ atMs, outputs: outputs(...values), report: report() })),
   isAccepted: true,
   refusals: answers.length === 0 ? ['board-01: PEER_LOST: gone'] : [],
-  tries: Math.max(1, answers.length),
+  tries: Array.from({ length: Math.max(1, answers.length) }, () => ({ board: 'board-01', atMs: startMs })),
 });
 
 describe('bench/chaos/history', () => {
