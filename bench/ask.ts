@@ -16,6 +16,8 @@ export interface AskOptions {
   readonly parallelism: number;
   readonly requestId?: RequestId;
   readonly signal: AbortSignal;
+  /** Called whenever the board gives a sign of life. */
+  readonly onAlive?: () => void;
 }
 
 export interface Reply {
@@ -40,7 +42,7 @@ export function requestIdFor(coordinator: PeerId, peers: readonly PeerId[]): Req
 
 /** @throws MeshError of the mesh, UnreachableError. */
 export async function ask(board: Board, { name, inputs }: BenchModel, options: AskOptions): Promise<Reply> {
-  const { parallelism, requestId = newRequestId(), signal } = options;
+  const { parallelism, requestId = newRequestId(), signal, onAlive } = options;
   const [input, ...others] = inputs.values();
   if (input === undefined || others.length > 0) {
     throw new MeshError('INVALID_ARGUMENT', `${name} has ${inputs.size} inputs, and only models with one are measured`);
@@ -57,6 +59,7 @@ export async function ask(board: Board, { name, inputs }: BenchModel, options: A
       signal,
     },
     () => undefined,
+    onAlive,
   )) as {
     readonly report: RunReport;
     readonly outputs: readonly { readonly name: string; readonly npy: string }[];

@@ -1,7 +1,7 @@
 /**
- * Clients that know the addresses of all boards and nothing of what is wrong with them. A request has one id; when no answer
- * has come for a while, or a board refuses or cannot be reached, the same request goes to another board as well. All
- * answers to it are kept.
+ * Clients that know the addresses of all boards and nothing of what is wrong with them. A request has one id; when a board
+ * refuses, cannot be reached or gives no sign of life, or no answer has come for a while, the same request goes to another
+ * board as well, to one that was not asked yet while there is any. All answers to it are kept.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
@@ -49,6 +49,8 @@ export interface ClientOptions {
   readonly seed: number;
 }
 
+/** A board takes a request on within milliseconds: one that does not for so long is frozen, or cut off. */
+const SILENCE_MS = 500;
 /** A client that has waited so long asks another board, too; each time it waits twice as long, lest it keeps a busy mesh busy. */
 const PATIENCE_MS = 1_000;
 /** Without an answer for so long a request is lost. */
@@ -81,9 +83,9 @@ export class Clients {
     const asked: Promise<void>[] = [];
     const tries: Try[] = [];
     const first = Promise.withResolvers<undefined>();
-    const tryBoard = async (board: Board): Promise<void> => {
+    const tryBoard = async (board: Board, onAlive: () => void): Promise<void> => {
       try {
-        const options = { parallelism, requestId: id, signal: giveUp };
+        const options = { parallelism, requestId: id, signal: giveUp, onAlive };
         const { outputs, report } = await ask(board, { ...model, inputs: inputs[input]! }, options);
         answers.push({ atMs: performance.now(), outputs, report });
         first.resolve(undefined);
@@ -93,20 +95,17 @@ export class Clients {
         refusals.push(`${board.name}: ${code}: ${message}`);
       }
     };
-    let last: Board | undefined;
     let patienceMs = PATIENCE_MS;
     while (!isAnswered() && !giveUp.aborted) {
-      const others = this.#options.boards().filter((board) => board !== last);
-      const board = others[this.#choose(others.length)]!;
-      last = board;
+      const board = this.#nextBoard(tries);
       tries.push({ board: board.name, atMs: performance.now() });
-      const attempt = tryBoard(board);
+      const { promise: isAlive, resolve: onAlive } = Promise.withResolvers<void>();
+      const attempt = tryBoard(board, onAlive);
       asked.push(attempt);
-      const patience = new AbortController();
-      const isPatienceOver = setTimeout(patienceMs, true, { signal: patience.signal }).catch(() => false);
-      const isSlow = await Promise.race([first.promise, attempt, isPatienceOver]);
-      patience.abort();
-      if (isSlow === true) patienceMs *= 2;
+      const over = Promise.race([first.promise, attempt]);
+      if (await isWithin(SILENCE_MS, Promise.race([over, isAlive]))) {
+        if (!(await isWithin(patienceMs, over))) patienceMs *= 2;
+      }
       const pauseMs = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** refused);
       if (!isAnswered()) await setTimeout(pauseMs * (0.5 + Math.random()));
     }
@@ -114,6 +113,14 @@ export class Clients {
     await Promise.race([Promise.all(asked), setTimeout(GIVE_UP_MS, undefined, { ref: false })]);
     const isAccepted = isAnswered() || refused < asked.length;
     return { id, input, startMs, answers, isAccepted, refusals, tries };
+  }
+
+  /** Any that was not asked yet, or else any but the last. */
+  #nextBoard(tries: readonly Try[]): Board {
+    const boards = this.#options.boards();
+    const unasked = boards.filter(({ name }) => tries.every(({ board }) => board !== name));
+    const others = unasked.length > 0 ? unasked : boards.filter(({ name }) => name !== tries.at(-1)!.board);
+    return others[this.#choose(others.length)]!;
   }
 
   /** Requests at even intervals, whatever becomes of those before. */
@@ -141,5 +148,16 @@ export class Clients {
     };
     await Promise.all(Array.from({ length: clients }, client));
     return (answered * 1_000) / (performance.now() - startMs);
+  }
+}
+
+/** Whether something happens in that time. */
+async function isWithin(limitMs: number, event: Promise<unknown>): Promise<boolean> {
+  const limit = new AbortController();
+  const late = setTimeout(limitMs, false, { signal: limit.signal }).catch(() => false);
+  try {
+    return await Promise.race([event.then(() => true), late]);
+  } finally {
+    limit.abort();
   }
 }

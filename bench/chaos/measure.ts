@@ -74,7 +74,13 @@ export async function measureChaos(options: ChaosOptions, context: BenchContext)
   const macsPerCoreSecond = await measureCoreSpeed(signal);
   progress(`starting ${options.peers} boards`);
   const boards = await Boards.start(
-    { count: options.peers, cores: options.cpu === 0 ? null : options.cpu, linkMbit: options.link, macsPerCoreSecond, model },
+    {
+      count: options.peers,
+      cores: options.cpu === 0 ? null : options.cpu,
+      linkMbit: options.link,
+      macsPerCoreSecond,
+      model,
+    },
     folder,
     cleanUp,
     signal,

@@ -24,7 +24,10 @@ export function renderChaos(terminal: Terminal, result: ChaosResult): string {
     ...verdict.reasons.map((reason) => ['lost', reason] as const),
     ...verdict.slowest.map(
       ({ tookMs, tries, answer, faults: meanwhile }) =>
-        ['slow', `${formatMs(tookMs)}: ${meanwhile.join('; ') || 'no fault'}; asked ${tries.join(', ')}; ${answer}`] as const,
+        [
+          'slow',
+          `${formatMs(tookMs)}: ${meanwhile.join('; ') || 'no fault'}; asked ${tries.join(', ')}; ${answer}`,
+        ] as const,
     ),
     renderLoad(result.load),
   ];

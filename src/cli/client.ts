@@ -13,6 +13,10 @@ const NDJSON = 'application/x-ndjson';
  * standard, HTTP-network-or-cache fetch). No peer redirects.
  */
 const SENT_ONCE = { redirect: 'error', window: null } as const;
+/** A peer that works at a request says so twice a second: one that says nothing for so long is frozen, or cut off. */
+const SILENCE_MS = 1_500;
+/** What an input takes at least to get to a peer. */
+const UPLOAD_BYTES_PER_MS = 1_000;
 /** Longest that a question about the mesh may take. */
 const QUERY_MS = 15_000;
 
@@ -22,6 +26,8 @@ export interface ApiRequest {
   readonly body?: Uint8Array | ReadableStream<Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** Whether it may be asked of several peers at a time: they know by its id that it is one. */
+  readonly isShared?: boolean;
 }
 
 /** `HOST:PORT` or a URL, several with commas between. @throws UsageError. */
@@ -101,23 +107,63 @@ const isForAnother = (error: unknown): boolean =>
 
 /**
  * Posts and follows the progress to the result. Where the connection breaks, or the peer takes nothing, the next address is
- * asked the same.
+ * asked the same; where a shared request is not heard of any more, the next one is asked as well, and the first answer counts.
+ * @param onAlive called whenever a peer gives a sign of life.
  * @throws UnreachableError, and MeshError with the code and words of the peer.
  */
 export async function postForEvents(
   urls: readonly URL[],
   request: ApiRequest,
   onProgress: ProgressListener,
+  onAlive: () => void = () => undefined,
 ): Promise<unknown> {
-  for (const [index, url] of urls.entries()) {
-    try {
-      const response = await ask(url, { ...request, headers: { ...request.headers, accept: NDJSON } }, 'POST');
-      return await readEvents(url, response, onProgress);
-    } catch (error) {
-      if (!isForAnother(error) || index === urls.length - 1) throw error;
-    }
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const left = [...urls];
+  const asked = new Set<AbortController>();
+  const askNext = (): void => {
+    const url = left.shift();
+    if (url === undefined) return;
+    const attempt = new AbortController();
+    const signal = AbortSignal.any([request.signal, attempt.signal]);
+    asked.add(attempt);
+    const silence = request.isShared === true ? setTimeout(askNext, patienceMs(request)) : undefined;
+    const live = (): void => {
+      silence?.refresh();
+      onAlive();
+    };
+    postTo(url, { ...request, signal }, onProgress, live)
+      .finally(() => {
+        asked.delete(attempt);
+        clearTimeout(silence);
+      })
+      .then(resolve, (error: unknown) => {
+        if (!isForAnother(error)) reject(error);
+        else if (asked.size === 0 && left.length > 0) askNext();
+        else if (asked.size === 0) reject(error);
+      });
+  };
+  if (left.length === 0) throw new UsageError('--api names no address');
+  askNext();
+  try {
+    return await promise;
+  } finally {
+    for (const attempt of asked) attempt.abort();
   }
-  throw new UsageError('--api names no address');
+}
+
+function patienceMs({ body }: ApiRequest): number {
+  const bytes = body instanceof Uint8Array ? body.byteLength : 0;
+  return SILENCE_MS + bytes / UPLOAD_BYTES_PER_MS;
+}
+
+async function postTo(
+  url: URL,
+  request: ApiRequest,
+  onProgress: ProgressListener,
+  onAlive: () => void,
+): Promise<unknown> {
+  const response = await ask(url, { ...request, headers: { ...request.headers, accept: NDJSON } }, 'POST');
+  return readEvents(url, response, onProgress, onAlive);
 }
 
 async function firstAnswer(urls: readonly URL[], request: ApiRequest, method: string): Promise<Response> {
@@ -177,10 +223,16 @@ type ApiEvent =
       readonly total: number;
       readonly coordinator?: PeerId;
     }
+  | { readonly event: 'alive' }
   | { readonly event: 'result' }
   | { readonly event: 'error' };
 
-async function readEvents(base: URL, response: Response, onProgress: ProgressListener): Promise<unknown> {
+async function readEvents(
+  base: URL,
+  response: Response,
+  onProgress: ProgressListener,
+  onAlive: () => void,
+): Promise<unknown> {
   if (!response.headers.get('content-type')?.includes(NDJSON) || response.body === null) {
     throw refusal(undefined, base);
   }
@@ -188,12 +240,13 @@ async function readEvents(base: URL, response: Response, onProgress: ProgressLis
     const lines = createInterface({ input: Readable.fromWeb(response.body), crlfDelay: Infinity });
     for await (const line of lines) {
       const event = JSON.parse(line) as ApiEvent;
+      onAlive();
       if (event.event === 'result') {
         const { event: _event, ...result } = event;
         return result;
       }
       if (event.event === 'error') throw refusal(event, base);
-      onProgress(event.stage, event.completed, event.total, event.coordinator);
+      if (event.event === 'progress') onProgress(event.stage, event.completed, event.total, event.coordinator);
     }
   } catch (error) {
     if (error instanceof MeshError) throw error;

@@ -23,6 +23,7 @@ export async function postPayload(
       headers: { 'content-type': 'application/octet-stream' },
       body,
       signal: request.signal,
+      isShared: true,
     },
     onProgress,
   );

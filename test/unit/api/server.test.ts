@@ -205,14 +205,15 @@ describe('HTTP API', () => {
       assert.equal((answer.json().answer as { top: unknown[] }).top.length, 3);
     });
 
-    it('streams progress and then the result', async () => {
+    it('streams a sign of life at once, progress and then the result', async () => {
       const { url } = await start();
       const answer = await post(`${url}/tilemesh/v1/models/double/run`, ARRAY, { accept: 'application/x-ndjson' });
       const events = answer.text
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line) as Record<string, unknown>);
-      assert.deepEqual(events[0], { event: 'progress', stage: 'computing', completed: 1, total: 2 });
+      assert.deepEqual(events[0], { event: 'alive' });
+      assert.deepEqual(events[1], { event: 'progress', stage: 'computing', completed: 1, total: 2 });
       assert.equal(events.at(-1)?.event, 'result');
     });
 

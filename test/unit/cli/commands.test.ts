@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { readNpy, writeNpy } from '../../../models/tasks/npy.ts';
 import type { Api } from '../../../src/api/server.ts';
@@ -139,6 +142,30 @@ describe('command line', () => {
       const { url, peer } = await serve();
       assert.equal((await tilemesh(['run', 'double', array, '--api', `${NOBODY},${url}`])).code, 0);
       assert.equal(peer.requests.length, 1);
+    });
+
+    it('asks the next address as well when nothing is heard from the first, and takes the answer that comes first', async () => {
+      const gone = Promise.withResolvers<undefined>();
+      const frozen = createServer((request) => {
+        request.resume().once('close', () => gone.resolve(undefined));
+      });
+      await new Promise<void>((resolve) => frozen.listen(0, '127.0.0.1', resolve));
+      const { port } = frozen.address() as AddressInfo;
+      const { url, peer } = await serve();
+      try {
+        const { code } = await tilemesh(['run', 'double', array, '--api', `127.0.0.1:${port},${url}`]);
+        assert.deepEqual([code, peer.requests.length], [0, 1]);
+        await gone.promise;
+      } finally {
+        frozen.close();
+      }
+    });
+
+    it('waits for a peer that works and says so', async () => {
+      const slow = await serve({ beforeAnswer: () => setTimeout(2_500) });
+      const idle = await serve();
+      const { code } = await tilemesh(['run', 'double', array, '--api', `${slow.url},${idle.url}`]);
+      assert.deepEqual([code, slow.peer.requests.length, idle.peer.requests.length], [0, 1, 0]);
     });
 
     it('ends with 130 when interrupted, and the peer hears of it', async () => {
