@@ -210,9 +210,10 @@ export class Attempt {
 
   /** Has silence noticed. */
   #watch(): void {
-    const { clock } = this.#parts;
+    const { clock, members } = this.#parts;
     this.#stopTimer = clock.after(Math.max(1, nextTickMs(this.#course) - clock.now()), () => {
-      this.#step({ kind: 'tick' });
+      const waits = [...this.#course.participants].map((peer) => members.usualWaitMs?.(peer) ?? 0);
+      this.#step({ kind: 'tick', doubtful: members.doubtful?.() ?? [], usualMs: Math.max(0, ...waits) });
       if (this.#course.phase !== 'ended') this.#watch();
     });
   }

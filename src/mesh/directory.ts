@@ -86,6 +86,10 @@ export class Directory implements MemberDirectory {
     return this.#membership.doubtful();
   }
 
+  usualWaitMs(peer: PeerId): number {
+    return this.#membership.usualWaitMs(peer);
+  }
+
   convict(peer: PeerId, detail: string): void {
     if (peer !== this.self) this.#membership.penalise(peer, MEMBERSHIP_DEFAULTS.banPenalty, detail);
   }

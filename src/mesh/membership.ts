@@ -23,7 +23,7 @@ import {
 } from '../core/membership/membership.ts';
 import type { HealthMessage } from '../core/membership/messages.ts';
 import { viewOf, type View } from '../core/membership/view.ts';
-import { doubtfulMembers } from '../core/membership/watch.ts';
+import { doubtfulMembers, usualWaitMs } from '../core/membership/watch.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Discovery } from './discovery.ts';
 import { createUsageMeter } from './usage.ts';
@@ -214,6 +214,10 @@ export class Membership {
   /** Those that are suspected, and those that are doubted and have not answered yet. */
   doubtful(): readonly PeerId[] {
     return doubtfulMembers(this.#state, performance.now());
+  }
+
+  usualWaitMs(peer: PeerId): number {
+    return usualWaitMs(this.#state, this.#state.members.get(peer)?.rttMs ?? null);
   }
 
   /** The peer broke a rule; with a penalty of 100 within about a minute it is banned. */

@@ -45,8 +45,10 @@ interface Ownership {
   readonly generation: number;
 }
 
-/** A keeper that says nothing for this long is passed over. */
+/** A keeper that says nothing for this long is passed over; */
 const VERDICT_MS = 500;
+/** and after this long the next one is asked as well. */
+const NEXT_KEEPER_MS = 150;
 /** An answer that has not come by then is asked for again, later each time: the question or a part of it may be lost. */
 const FIRST_RECALL_MS = 2_000;
 /** Whoever has not answered for so long is doubted, again and again. */
@@ -146,21 +148,57 @@ export class Recall {
   }
 
   async #claim(requestId: RequestId, question: string, insteadOf: PeerId | undefined): Promise<Ownership> {
-    const { self } = this.#parts.members;
+    const { members } = this.#parts;
+    const { self } = members;
     const claim = { kind: 'claim', requestId, question, ...(insteadOf === undefined ? {} : { insteadOf }) } as const;
     const keepers = this.#keepers(requestId);
-    for (const [index, keeper] of keepers.entries()) {
-      const verdict = await this.#ask(keeper, { ...claim, granted: 0 });
-      if (verdict === undefined) continue;
-      const { owner, generation } = verdict;
-      if (owner === undefined) throw conflict(requestId);
-      if (owner === self) {
-        const others = keepers.filter((_, other) => other !== index);
-        for (const other of others) void this.#send(other, { ...claim, granted: generation });
-      }
-      return { by: owner, generation };
+    const doubtful = new Set(members.doubtful?.());
+    const [keeper, verdict] = await this.#firstVerdict(
+      [...keepers].sort((one, other) => Number(doubtful.has(one)) - Number(doubtful.has(other))),
+      { ...claim, granted: 0 },
+    );
+    if (verdict === undefined) return { by: self, generation: 1 };
+    const { owner, generation } = verdict;
+    if (owner === undefined) throw conflict(requestId);
+    if (owner === self) {
+      const others = keepers.filter((other) => other !== keeper);
+      for (const other of others) void this.#send(other, { ...claim, granted: generation });
     }
-    return { by: self, generation: 1 };
+    return { by: owner, generation };
+  }
+
+  /** The verdict that comes first; the next keeper is asked when those before said nothing for a while. */
+  async #firstVerdict(
+    keepers: readonly PeerId[],
+    claim: Claim,
+  ): Promise<readonly [keeper: PeerId | undefined, verdict: Verdict | undefined]> {
+    const { clock } = this.#parts;
+    const { promise, resolve } = Promise.withResolvers<readonly [PeerId | undefined, Verdict | undefined]>();
+    const left = [...keepers];
+    let stopTimer = (): void => undefined;
+    let asked = 0;
+    const askNext = (): void => {
+      stopTimer();
+      const keeper = left.shift();
+      if (keeper === undefined) {
+        if (asked === 0) resolve([undefined, undefined]);
+        return;
+      }
+      asked += 1;
+      if (left.length > 0) stopTimer = clock.after(NEXT_KEEPER_MS, askNext);
+      void this.#ask(keeper, claim).then((verdict) => {
+        asked -= 1;
+        if (verdict === undefined) askNext();
+        else resolve([keeper, verdict]);
+      });
+    };
+    askNext();
+    try {
+      return await promise;
+    } finally {
+      stopTimer();
+      left.length = 0;
+    }
   }
 
   /** Undefined when the keeper does not say. */

@@ -22,7 +22,7 @@ import {
   type MembershipState,
 } from '../../src/core/membership/membership.ts';
 import { viewOf } from '../../src/core/membership/view.ts';
-import { doubtfulMembers } from '../../src/core/membership/watch.ts';
+import { doubtfulMembers, usualWaitMs } from '../../src/core/membership/watch.ts';
 import { PeerActors } from '../../src/mesh/peer-actors.ts';
 import { Paces } from '../../src/mesh/paces.ts';
 import type { Planner } from '../../src/mesh/plan-thread.ts';
@@ -308,6 +308,7 @@ export class SimulatedPeer implements End {
       notePace: (peer, times) => paces.seen(peer, times),
       doubt: (peer) => peer !== this.id && this.#feed({ kind: 'doubt', peer }),
       doubtful: () => doubtfulMembers(this.#state, queue.nowMs),
+      usualWaitMs: (peer) => usualWaitMs(this.#state, this.#state.members.get(peer)?.rttMs ?? null),
       onLost: on(this.#lost),
       onFound: on(this.#found),
     };

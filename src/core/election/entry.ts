@@ -32,7 +32,7 @@ export const ENTRY_DEFAULTS: EntrySettings = Object.freeze({
   proposalTimeoutMs: 2_000,
   proposalDoubtMs: 250,
   leaseDoubtMs: RENEW_MS + 150,
-  doubtAgainMs: 500,
+  doubtAgainMs: 250,
   backoffMs: 50,
   maxBackoffMs: 1_000,
   maxLeaseMs: 5_000,
@@ -87,7 +87,8 @@ export type EntryEvent<Result> =
   | { readonly kind: 'peerLost'; readonly peer: PeerId }
   /** A peer (re)joined and may coordinate; it is asked after those still waiting to be. */
   | { readonly kind: 'peerFound'; readonly peer: PeerId }
-  | { readonly kind: 'tick' }
+  /** `doubtful`: those that were asked for a sign of life and gave none. */
+  | { readonly kind: 'tick'; readonly doubtful?: readonly PeerId[] }
   | { readonly kind: 'cancelled' };
 
 export type EntryEffect<Result> =
@@ -151,7 +152,7 @@ function moveOn<Result>(
   return proposeNext({ ...state, asked, lastFailure: failure, phase: { kind: 'ended' } }, nowMs);
 }
 
-function tick<Result>(state: EntryState, nowMs: number): EntryStep<Result> {
+function tick<Result>(state: EntryState, nowMs: number, doubtful: readonly PeerId[] = []): EntryStep<Result> {
   const { phase } = state;
   if (nowMs >= state.deadlineMs) {
     const overloaded = phase.kind === 'waiting' && state.lastFailure?.code === 'OVERLOADED' ? state.lastFailure : null;
@@ -160,7 +161,10 @@ function tick<Result>(state: EntryState, nowMs: number): EntryStep<Result> {
     return giveUp(state, overloaded ?? { code: 'DEADLINE_EXCEEDED', message });
   }
   if (phase.kind === 'ended') return [state, []];
-  if (nowMs < phase.untilMs) {
+  // It has done nothing yet that would be lost.
+  const isInVain = phase.kind === 'proposing' && doubtful.includes(phase.peer);
+  const hasOthers = state.candidates.some((peer) => !doubtful.includes(peer));
+  if (nowMs < phase.untilMs && !(isInVain && hasOthers)) {
     if (phase.kind === 'waiting' || nowMs < phase.doubtMs) return [state, []];
     const doubted = { ...phase, doubtMs: nowMs + state.settings.doubtAgainMs };
     return [{ ...state, phase: doubted }, [{ kind: 'doubt', peer: phase.peer }]];
@@ -232,7 +236,7 @@ export function stepEntry<Result>(state: EntryState, event: EntryEvent<Result>, 
   if (phase.kind === 'ended') return [state, []];
   switch (event.kind) {
     case 'tick':
-      return tick(state, nowMs);
+      return tick(state, nowMs, event.doubtful);
     case 'cancelled':
       return giveUp(state, { code: 'CANCELLED', message: 'the request was cancelled' });
     case 'peerLost':

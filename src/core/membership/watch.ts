@@ -75,7 +75,7 @@ export function age(member: Member, state: MembershipState, nowMs: number): Chan
  * How long an answer of a member may usually take. No less than that of the middle one: where all are busy, one that
  * has been quick so far is busy soon.
  */
-function usualWaitMs({ members }: MembershipState, { rttMs }: Member): number {
+export function usualWaitMs({ members }: MembershipState, rttMs: number | null): number {
   const known = [...members.values()].filter(isUsable).flatMap((member) => member.rttMs ?? []);
   const middleMs = known.toSorted((a, b) => a - b)[known.length >> 1] ?? 0;
   return ROUND_TRIPS * Math.max(rttMs ?? 0, middleMs);
@@ -85,7 +85,7 @@ function isDoubtLasting(member: Member, state: MembershipState, nowMs: number): 
   const { doubtedMs, arrivals } = member;
   if (doubtedMs === null) return false;
   const { settings, lateMs } = state;
-  const patienceMs = settings.doubtMs + usualWaitMs(state, member);
+  const patienceMs = settings.doubtMs + usualWaitMs(state, member.rttMs);
   return nowMs - doubtedMs >= doubtAfterMs(arrivals, settings, patienceMs, lateMs);
 }
 
@@ -94,7 +94,7 @@ export function doubtfulMembers(state: MembershipState, nowMs: number): readonly
   const { members, settings, lateMs } = state;
   const isDoubtful = (member: Member): boolean =>
     member.doubtedMs !== null &&
-    nowMs - member.doubtedMs >= settings.doubtfulMs + usualWaitMs(state, member) + 4 * lateMs;
+    nowMs - member.doubtedMs >= settings.doubtfulMs + usualWaitMs(state, member.rttMs) + 4 * lateMs;
   return [...members.values()]
     .filter((member) => member.state === 'suspect' || isDoubtful(member))
     .map(({ peer }) => peer);
@@ -167,7 +167,7 @@ const askOthers = (
  */
 export function doubt(state: MembershipState, member: Member, nowMs: number): MembershipStep {
   if (!isReachable(member) || !isUsable(member) || member.doubtedMs !== null) return [state, []];
-  if (nowMs - member.heardMs < usualWaitMs(state, member)) return [state, []];
+  if (nowMs - member.heardMs < usualWaitMs(state, member.rttMs)) return [state, []];
   const nonce = state.count;
   const [next, asked] = probe(state, { ...member, doubtedMs: nowMs }, nowMs);
   return [next, [...asked, ...askOthers(next, member, nonce, true)]];

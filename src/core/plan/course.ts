@@ -61,7 +61,8 @@ export type CourseEvent =
       readonly lostPeer?: PeerId | undefined;
     }
   | { readonly kind: 'lost'; readonly peer: PeerId }
-  | { readonly kind: 'tick' };
+  /** `doubtful`: those that were asked for a sign of life and gave none. `usualMs`: what an answer usually takes. */
+  | { readonly kind: 'tick'; readonly doubtful?: readonly PeerId[]; readonly usualMs?: number };
 
 /** What is to be done. */
 export type Turn =
@@ -101,6 +102,10 @@ const RUN_SILENCE_PLANS = 3;
 
 /** Whoever is waited for and has been silent for so long is doubted. */
 export const DOUBT_MS = 400;
+/** Silent for so long, and without an answer to what is asked because of it, it is planned without: it need not be lost for that. */
+export const GONE_MS = 750;
+/** The same where others hear it: whoever prepares says so several times in it. */
+export const UNHEARD_MS = 1_000;
 /** Whoever has been silent for so long is told again. */
 export const TELL_AGAIN_MS = 2_500;
 
@@ -186,7 +191,7 @@ export function stepCourse(course: Course, event: CourseEvent, nowMs: number): C
   switch (event.kind) {
     case 'tick':
       if (nowMs >= silenceDueMs(course) && isOnTime(course, nowMs)) return blameSilence(course);
-      return nowMs >= course.lookMs ? look(course, nowMs) : [course, undefined];
+      return nowMs >= course.lookMs ? look(course, event, nowMs) : [course, undefined];
     case 'lost':
       return lose(course, event.peer);
     case 'failed':
@@ -232,7 +237,11 @@ function waitedFor(course: Course): readonly PeerId[] {
 const isOnTime = ({ lookMs }: Course, nowMs: number): boolean => nowMs - lookMs < LOOK_MS;
 
 /** Whether those that are waited for are late, or may be gone. */
-function look(before: Course, nowMs: number): CourseStep {
+function look(
+  before: Course,
+  { doubtful = [], usualMs = 0 }: Extract<CourseEvent, { kind: 'tick' }>,
+  nowMs: number,
+): CourseStep {
   const waited = waitedFor(before);
   const { self, phase, unready, participants, fetching, heardMs, beganMs } = before;
   const isPreparing = unready.size > 0;
@@ -242,9 +251,14 @@ function look(before: Course, nowMs: number): CourseStep {
       ? latecomers(before, waited, nowMs)
       : ([before.delays, isLate ? waited : []] as const);
   const course = { ...before, lookMs: nowMs + LOOK_MS, delays };
-  const without = isOnTime(before, nowMs) ? late : late.filter((peer) => peer === self);
-  if (without.length > 0) return end(course, { kind: 'replan', without, reason: 'is late' });
   const silentMs = (peer: PeerId): number => nowMs - (heardMs.get(peer) ?? beganMs);
+  const isGone = (peer: PeerId): boolean =>
+    participants.has(peer) &&
+    ((doubtful.includes(peer) && silentMs(peer) >= GONE_MS * delays.patience) ||
+      (isPreparing && silentMs(peer) >= (UNHEARD_MS + usualMs) * delays.patience));
+  const gone = waited.filter((peer) => peer !== self && isGone(peer));
+  const without = isOnTime(before, nowMs) ? [...new Set([...late, ...gone])] : late.filter((peer) => peer === self);
+  if (without.length > 0) return end(course, { kind: 'replan', without, reason: 'is late' });
   const peers = waited.filter((peer) => peer !== self && silentMs(peer) >= DOUBT_MS);
   const unheard = waited.filter((peer) => silentMs(peer) >= TELL_AGAIN_MS);
   return [course, peers.length + unheard.length === 0 ? undefined : { kind: 'doubt', peers, unheard }];

@@ -5,9 +5,11 @@ import {
   completedTiles,
   holdingUp,
   DOUBT_MS,
+  GONE_MS,
   nextTickMs,
   silenceDueMs,
   TELL_AGAIN_MS,
+  UNHEARD_MS,
   PREPARE_SILENCE_MS,
   RUN_SILENCE_MS,
   STANDSTILL_MS,
@@ -128,13 +130,13 @@ describe('core/plan/course', () => {
     assert.equal(completedTiles(course), 2);
   });
 
-  describe('who is blamed', () => {
-    const running = (patience = 1): void => {
-      begin(false, patience);
-      hear({ kind: 'assigned' });
-      hear({ kind: 'fed' });
-    };
+  const running = (patience = 1): void => {
+    begin(false, patience);
+    hear({ kind: 'assigned' });
+    hear({ kind: 'fed' });
+  };
 
+  describe('who is blamed', () => {
     it('for silence: those who owe a tile of the earliest unfinished block', () => {
       running(PATIENCE);
       hear({ kind: 'progress', peer: A, tiles: tiles([0, 0]) }, { kind: 'progress', peer: C, tiles: tiles([0, 2]) });
@@ -267,8 +269,50 @@ describe('core/plan/course', () => {
     });
   });
 
+  describe('who is done without before it is lost', () => {
+    /** Looks again and again for so long; the last look with what is said of others. */
+    const lookFor = (ms: number, said: Omit<Extract<CourseEvent, { kind: 'tick' }>, 'kind'> = {}): Turn | undefined => {
+      for (const endMs = nowMs + ms; ;) {
+        nowMs = Math.min(endMs, nextTickMs(course));
+        const turn = hear({ kind: 'tick', ...(nowMs === endMs ? said : {}) });
+        if (turn?.kind === 'replan' || nowMs === endMs) return turn;
+      }
+    };
+
+    it('those that owe a tile of long work, are silent and answer nobody', () => {
+      const blocks = PLAN.blocks.map((block) => ({
+        ...block,
+        parts: block.parts.map((part) => ({ ...part, predictedMs: 2_000 })),
+      }));
+      const compute = (): void => {
+        course = beginCourse({ ...PLAN, blocks }, A, ENTRY, false, nowMs);
+        hear({ kind: 'assigned' });
+        hear({ kind: 'fed' });
+        hear({ kind: 'progress', peer: A, tiles: tiles([0, 0]) }, { kind: 'progress', peer: C, tiles: tiles([0, 2]) });
+      };
+      compute();
+      assert.equal(lookFor(GONE_MS, { doubtful: [C] })?.kind, 'doubt');
+      compute();
+      replanWithout(B)(lookFor(GONE_MS, { doubtful: [B] }));
+    });
+
+    it('those that do not even say that they prepare, later where answers take long, and nobody where there are no others', () => {
+      const prepare = (patience?: number): void => {
+        begin(true, patience);
+        hear({ kind: 'assigned' }, ready(B), ready(A));
+      };
+      prepare();
+      replanWithout(C)(lookFor(UNHEARD_MS));
+      prepare();
+      assert.equal(lookFor(UNHEARD_MS, { usualMs: 250 })?.kind, 'doubt');
+      replanWithout(C)(lookFor(250, { usualMs: 250 }));
+      prepare(PATIENCE);
+      assert.equal(lookFor(UNHEARD_MS)?.kind, 'doubt');
+    });
+  });
+
   it('tells those again that have been silent for long, the coordinator itself included', () => {
-    begin(true);
+    begin(true, PATIENCE);
     hear({ kind: 'assigned' }, ready(B));
     let unheard: readonly PeerId[] = [];
     for (const endMs = nowMs + TELL_AGAIN_MS; nowMs < endMs;) {
