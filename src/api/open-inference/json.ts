@@ -9,8 +9,8 @@ export const MAX_JSON_PARTS = 2 ** 18;
 const MAX_AMPLIFICATION = 4;
 const FREE_BYTES = 2 ** 20;
 
-/** What becomes of a document in V8: a place in its list for each value, and beside it what texts, and numbers among texts, take. */
-const [PLACE_BYTES, TEXT_BYTES, NUMBER_BYTES] = [8, 24, 16];
+/** What becomes of a document in V8: a place in its list for each value, and what objects, texts, and numbers among texts take. */
+const [PLACE_BYTES, OBJECT_BYTES, TEXT_BYTES, NUMBER_BYTES] = [8, 64, 24, 16];
 
 const code = (character: string): number => character.charCodeAt(0);
 const [QUOTE, BACKSLASH, COMMA, COLON, MINUS] = [code('"'), code('\\'), code(','), code(':'), code('-')];
@@ -42,6 +42,7 @@ function checkStructure(bytes: Uint8Array): void {
       isMixed[depth] = 1;
     } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
       parts++;
+      if (byte === OPEN_OBJECT) weight += OBJECT_BYTES;
       isMixed[depth] = 1;
       if (++depth > MAX_JSON_DEPTH) {
         throw new MeshError('INVALID_INPUT', `the JSON document is nested deeper than ${MAX_JSON_DEPTH} levels`);
@@ -70,7 +71,7 @@ function checkStructure(bytes: Uint8Array): void {
   if (weight > allowed) {
     throw new MeshError(
       'INVALID_INPUT',
-      `the texts and numbers of a JSON document of ${bytes.byteLength} bytes would take more than ${allowed} in memory: send data with the binary extension`,
+      `the objects, texts and numbers of a JSON document of ${bytes.byteLength} bytes would take more than ${allowed} in memory: send data with the binary extension`,
     );
   }
 }

@@ -54,6 +54,23 @@ describe('api/open-inference/json', function () {
     assert.throws(() => parseJson(KINDS['numbers among texts']!(640_000), 16 * MIB), TOO_HEAVY);
   });
 
+  it('refuses thousands of empty objects', () => {
+    assert.throws(
+      () =>
+        parseJson(
+          list(21_845, () => '{}'),
+          MIB,
+        ),
+      TOO_HEAVY,
+    );
+    assert.ok(
+      parseJson(
+        list(2_000, () => '{}'),
+        MIB,
+      ),
+    );
+  });
+
   it('takes tensors of numbers as large as a document may be, flat or nested, and pictures as text', () => {
     const numbers = list(1_000_000, (index) => `${index % 1000}`);
     assert.equal((parseJson(numbers, 16 * MIB) as unknown[]).length, 1_000_001);
