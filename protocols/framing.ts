@@ -16,8 +16,9 @@ import { pipe } from 'it-pipe';
 import type { Uint8ArrayList } from 'uint8arraylist';
 import { MeshError } from '../src/core/errors.ts';
 import { asPeerId, type PeerId } from '../src/core/ids.ts';
+import { UNBOUNDED_SHARE, type BytePool, type Share } from './byte-pool.ts';
 import { invalid } from './fields.ts';
-import type { FrameSink } from './sink.ts';
+import { crowded, type FrameSink } from './sink.ts';
 import { abortError, waitFor } from './wait.ts';
 
 export type Frame = Uint8Array | Uint8ArrayList;
@@ -51,6 +52,8 @@ export interface FramingOptions {
   readonly openTimeoutMs: number;
   /** How long a full stream may take to drain before its peer counts as lost. */
   readonly stallTimeoutMs: number;
+  /** Bytes of unfinished frames of all peers together, of all protocols that have the pool; unbounded when absent. */
+  readonly arrivalPool?: BytePool;
 }
 
 /** All ids under which a protocol is spoken, the newest first. Two peers use the first that both speak. */
@@ -103,15 +106,20 @@ export class FrameStream {
   /**
    * Hands every frame to `onFrame`, as lists of views of received memory. Resolves when the remote has sent all.
    * What `onFrame` throws ends the reading.
-   * @throws MeshError INVALID_MESSAGE on malformed frames (the stream is reset), PEER_LOST when the stream broke.
+   * @throws MeshError INVALID_MESSAGE on malformed frames, OVERLOADED where there is no room for them (the stream is reset),
+   * PEER_LOST when the stream broke.
    */
   async read(onFrame: (frame: Uint8ArrayList) => void): Promise<void> {
+    const arrival = new Arrival(this.#options.arrivalPool?.shareOf(this.peer) ?? UNBOUNDED_SHARE);
     try {
       await pipe(
-        chunks(this.#stream),
+        chunks(this.#stream, arrival),
         (source) => decode(source, { maxDataLength: this.#options.maxFrameBytes }),
         async (frames) => {
-          for await (const frame of frames) onFrame(frame);
+          for await (const frame of frames) {
+            arrival.complete(frame.byteLength);
+            onFrame(frame);
+          }
         },
       );
     } catch (error) {
@@ -122,6 +130,8 @@ export class FrameStream {
           : this.#lost(error);
       this.abort(failure);
       throw failure;
+    } finally {
+      arrival.end();
     }
   }
 
@@ -280,8 +290,43 @@ const FRAMING_ERRORS: ReadonlySet<string> = new Set([
 ]);
 const isFramingError = (error: unknown): boolean => error instanceof Error && FRAMING_ERRORS.has(error.name);
 
+/** What a part of a frame takes beside its bytes, roughly: it may have come byte by byte. */
+const PART_BYTES = 256;
+
+/** What has arrived on a stream and is not yet a whole frame. */
+class Arrival {
+  readonly #share: Share;
+  #bytes = 0;
+  #parts = 0;
+
+  constructor(share: Share) {
+    this.#share = share;
+  }
+
+  /** @throws MeshError OVERLOADED */
+  add(byteLength: number): void {
+    this.#bytes += byteLength;
+    this.#parts += 1;
+    if (!this.#share.hold(this.#bytes + this.#parts * PART_BYTES)) throw crowded(this.#bytes);
+  }
+
+  /** A frame is whole, and its bytes are its reader's. What is left came with the end of it. */
+  complete(frameBytes: number): void {
+    this.#bytes -= prefixBytes(frameBytes) + frameBytes;
+    this.#parts = this.#bytes > 0 ? 1 : 0;
+    this.#share.hold(this.#bytes + this.#parts * PART_BYTES);
+  }
+
+  end(): void {
+    this.#share.hold(0);
+  }
+}
+
+/** Of the length in front of a frame: seven bits a byte. */
+const prefixBytes = (frameBytes: number): number => Math.max(1, Math.ceil((32 - Math.clz32(frameBytes)) / 7));
+
 /** What arrives on a stream, ended also when the remote finished before anybody listened. */
-async function* chunks(stream: Stream): AsyncGenerator<Frame> {
+async function* chunks(stream: Stream, arrival: Arrival): AsyncGenerator<Frame> {
   const arrived: Frame[] = [];
   let failure: Error | undefined;
   let hasEnded = stream.readableEnded;
@@ -305,6 +350,7 @@ async function* chunks(stream: Stream): AsyncGenerator<Frame> {
     for (;;) {
       const chunk = arrived.shift();
       if (chunk !== undefined) {
+        arrival.add(chunk.byteLength);
         yield chunk;
       } else if (hasEnded) {
         if (failure !== undefined) throw failure;

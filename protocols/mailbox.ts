@@ -29,9 +29,11 @@ export class Mailbox<M> {
   constructor(components: ChannelComponents, codec: Codec<M>, options: ChannelOptions) {
     this.#codec = codec;
     this.#options = options;
-    this.#channel = new Channel(components, options, ({ peer }) => ({
-      sink: wholeFrames((frame) => this.#messages.call(peer, codec.decode(frame))),
-    }));
+    this.#channel = new Channel(components, options, ({ peer }) => {
+      const take = (frame: Uint8Array): void => this.#messages.call(peer, codec.decode(frame));
+      const sink = wholeFrames(take, options.arrivalPool?.shareOf(peer));
+      return { sink, ended: () => sink.abandon() };
+    });
   }
 
   /** Listeners must not throw. Returns how to stop listening. */

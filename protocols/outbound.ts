@@ -4,6 +4,7 @@
  */
 import { MeshError } from '../src/core/errors.ts';
 import type { PeerId } from '../src/core/ids.ts';
+import { UNBOUNDED_SHARE, type BytePool, type Share } from './byte-pool.ts';
 import type { FrameCarrier } from './carrier.ts';
 import type { Frame } from './framing.ts';
 import { wholeFrames } from './sink.ts';
@@ -13,6 +14,8 @@ export interface OutboundLimits {
   /** Bytes queued and not yet sent. One shipment alone may exceed it. */
   readonly maxQueuedBytes: number;
   readonly maxQueuedShipments: number;
+  /** Bytes queued for all peers together, by all protocols that have the pool; unbounded when absent. */
+  readonly queuePool?: BytePool;
   /** How long a receiver may withhold credit before it counts as lost. */
   readonly stallTimeoutMs: number;
 }
@@ -25,6 +28,8 @@ export interface CreditScheme {
   readonly parse: (frame: Frame) => number;
 }
 
+/** What a shipment takes beside its bytes, roughly; so many small ones count too. */
+const SHIPMENT_BYTES = 1024;
 /** Frames under this size together are handed to the stream without waiting in between, so that they can leave together. */
 const MAX_UNWRITTEN_BYTES = 256 * 1024;
 const NOTHING_TO_WRITE = Promise.resolve();
@@ -41,6 +46,7 @@ export class Outbound {
   readonly #peer: PeerId;
   readonly #open: () => Promise<FrameCarrier>;
   readonly #limits: OutboundLimits;
+  readonly #share: Share;
   readonly #credit: CreditScheme | undefined;
   readonly #queue: Shipment[] = [];
   #queuedBytes = 0;
@@ -58,6 +64,7 @@ export class Outbound {
     this.#peer = peer;
     this.#open = open;
     this.#limits = limits;
+    this.#share = limits.queuePool?.shareOf(peer) ?? UNBOUNDED_SHARE;
     this.#credit = credit;
   }
 
@@ -73,15 +80,18 @@ export class Outbound {
   /** Whether a shipment of this size would be taken. */
   hasRoomFor(byteLength: number): boolean {
     const { maxQueuedBytes, maxQueuedShipments } = this.#limits;
+    if (!this.#share.hasRoomFor(byteLength + SHIPMENT_BYTES)) return false;
     if (this.#queuedShipments === 0) return true;
     return this.#queuedShipments < maxQueuedShipments && this.#queuedBytes + byteLength <= maxQueuedBytes;
   }
 
   /** Why a shipment was not taken. */
   overload(): MeshError {
+    const { queuePool } = this.#limits;
+    const ofAll = queuePool === undefined ? '' : `, and ${queuePool.heldBytes} for all peers together`;
     return new MeshError(
       'OVERLOADED',
-      `${this.#queuedBytes} bytes already wait for peer ${this.#peer}, which reads too slowly; ` +
+      `${this.#queuedBytes} bytes already wait for peer ${this.#peer}, which reads too slowly${ofAll}; ` +
         'retry later or use other peers',
       { details: { peer: this.#peer } },
     );
@@ -95,8 +105,7 @@ export class Outbound {
     if (this.#isStopped) return Promise.reject(stopped());
     if (signal?.aborted === true) return Promise.reject(abortError(signal));
     if (!this.hasRoomFor(byteLength)) return Promise.reject(this.overload());
-    this.#queuedShipments += 1;
-    this.#queuedBytes += byteLength;
+    this.#count(1, byteLength);
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     const shipment: Shipment = { frames, signal, resolve: () => resolve(undefined), reject };
     const dropCancelled = (): void => this.#drop(shipment);
@@ -106,9 +115,14 @@ export class Outbound {
     if (this.#queue.at(-1) === shipment) signal?.addEventListener('abort', dropCancelled);
     return promise.finally(() => {
       signal?.removeEventListener('abort', dropCancelled);
-      this.#queuedShipments -= 1;
-      this.#queuedBytes -= byteLength;
+      this.#count(-1, -byteLength);
     });
+  }
+
+  #count(shipments: number, bytes: number): void {
+    this.#queuedShipments += shipments;
+    this.#queuedBytes += bytes;
+    this.#share.hold(this.#queuedBytes + SHIPMENT_BYTES * this.#queuedShipments);
   }
 
   /** Sends no more; what is queued fails with UNAVAILABLE, what the stream holds already is still sent. */

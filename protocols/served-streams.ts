@@ -4,6 +4,7 @@
  */
 import { MeshError, toMeshError } from '../src/core/errors.ts';
 import type { PeerId } from '../src/core/ids.ts';
+import type { BytePool } from './byte-pool.ts';
 import {
   acceptStreams,
   refuseStreams,
@@ -16,6 +17,8 @@ import { Listeners } from './listeners.ts';
 export interface ServingOptions extends FramingOptions {
   /** How long a client may keep a stream without asking anything. */
   readonly idleTimeoutMs: number;
+  /** Bytes of answers on their way to all peers together; unbounded when absent. */
+  readonly queuePool?: BytePool;
 }
 
 export interface ServingLimits {

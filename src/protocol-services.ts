@@ -2,6 +2,7 @@
 import type { ServiceFactoryMap } from 'libp2p';
 import { answers, type AnswersService } from '../protocols/answers/service.ts';
 import { blobs, type BlobsService } from '../protocols/blobs/service.ts';
+import { BytePool } from '../protocols/byte-pool.ts';
 import { election, type ElectionService } from '../protocols/election/service.ts';
 import { health, type HealthService } from '../protocols/health/service.ts';
 import { inspect, type InspectService } from '../protocols/inspect/service.ts';
@@ -30,24 +31,36 @@ export type ProtocolVersions = Readonly<
   Partial<Record<keyof Services & string, { readonly protocol: string; readonly olderProtocols: readonly string[] }>>
 >;
 
+const MIB = 2 ** 20;
+/** Tensors and models that wait for all peers together, bytes: half of the memory, within these. */
+const [LEAST_QUEUED_BYTES, MOST_QUEUED_BYTES] = [128 * MIB, 512 * MIB];
+/** Messages that wait for all peers together, bytes. Apart from tensors, which they must not wait behind. */
+const QUEUED_MESSAGE_BYTES = 64 * MIB;
+/** Unfinished frames of all peers together, bytes. */
+const ARRIVING_BYTES = 64 * MIB;
+
 /** Heartbeats and models keep to streams: the ones must not depend on a lane, the others are too big for one. */
 export function protocolServices(
-  { dataPlane }: ResolvedConfig,
+  { dataPlane, memory }: ResolvedConfig,
   versions: ProtocolVersions,
   logger: Logger,
 ): ServiceFactoryMap<Services> {
   const usesLanes = dataPlane.carrier === 'auto';
   const onChoice = ({ peer, ...choice }: LaneChoice): void =>
     logger.debug({ actor: 'lanes', peer, ...choice }, `pieces to a peer go by ${choice.carrier}`);
+  const arrivalPool = new BytePool(ARRIVING_BYTES);
+  const tensorBytes = Math.max(LEAST_QUEUED_BYTES, Math.min(MOST_QUEUED_BYTES, memory.budgetBytes / 2));
+  const large = { arrivalPool, queuePool: new BytePool(tensorBytes) };
+  const small = { arrivalPool, queuePool: new BytePool(QUEUED_MESSAGE_BYTES) };
   return {
-    ...(usesLanes ? { lanes: lanes({ port: dataPlane.port, onChoice, ...versions.lanes }) } : {}),
-    election: election({ usesLanes, ...versions.election }),
-    plan: plan({ usesLanes, ...versions.plan }),
-    pieces: pieces({ usesLanes, ...versions.pieces }),
-    blobs: blobs(versions.blobs),
-    answers: answers({ usesLanes, ...versions.answers }),
-    health: health(versions.health),
-    inspect: inspect(versions.inspect),
-    charters: charters(versions.charters),
+    ...(usesLanes ? { lanes: lanes({ arrivalPool, port: dataPlane.port, onChoice, ...versions.lanes }) } : {}),
+    election: election({ ...small, usesLanes, ...versions.election }),
+    plan: plan({ ...small, usesLanes, ...versions.plan }),
+    pieces: pieces({ ...large, usesLanes, ...versions.pieces }),
+    blobs: blobs({ ...large, ...versions.blobs }),
+    answers: answers({ ...small, usesLanes, ...versions.answers }),
+    health: health({ ...small, ...versions.health }),
+    inspect: inspect({ ...large, ...versions.inspect }),
+    charters: charters({ ...small, ...versions.charters }),
   };
 }

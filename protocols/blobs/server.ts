@@ -1,6 +1,7 @@
 /** The answering end of one stream: requests are answered in order, the next bytes only when the stream has drained. */
 import { MeshError, toMeshError } from '../../src/core/errors.ts';
 import type { ModelId } from '../../src/core/ids.ts';
+import { UNBOUNDED_SHARE, type Share } from '../byte-pool.ts';
 import * as fields from '../fields.ts';
 import type { FrameStream } from '../framing.ts';
 import { CHUNK_BYTES, MAX_ANSWER_BYTES, MAX_PIPELINED } from './constants.ts';
@@ -20,12 +21,14 @@ export interface BlobProvider {
 
 /**
  * Serves a stream until the client ends it or asks nothing for `idleTimeoutMs`. Without a provider everything is refused.
+ * @param share of the memory for answers on their way.
  * @throws MeshError INVALID_MESSAGE when the client breaks the protocol, PEER_LOST.
  */
 export async function serveStream(
   stream: FrameStream,
   provider: BlobProvider | undefined,
   idleTimeoutMs: number,
+  share: Share = UNBOUNDED_SHARE,
 ): Promise<void> {
   let waiting = 0;
   let answered = Promise.resolve();
@@ -40,7 +43,7 @@ export async function serveStream(
       if (waiting >= MAX_PIPELINED) throw fields.invalid(`more than ${MAX_PIPELINED} requests at a time`);
       waiting += 1;
       answered = answered
-        .then(() => answer(stream, request, provider))
+        .then(() => answer(stream, request, provider, share))
         // The stream is of no more use; reading it ends too.
         .catch((error: unknown) => stream.abort(toMeshError(error)))
         .finally(() => (waiting -= 1));
@@ -51,16 +54,32 @@ export async function serveStream(
   }
 }
 
-async function answer(stream: FrameStream, request: BlobRequest, provider: BlobProvider | undefined): Promise<void> {
+async function answer(
+  stream: FrameStream,
+  request: BlobRequest,
+  provider: BlobProvider | undefined,
+  share: Share,
+): Promise<void> {
   let bytes: Uint8Array | null;
   try {
     if (provider === undefined) throw new MeshError('OVERLOADED', 'too many requests at a time; retry later');
     bytes = await load(provider, request);
+    if (!share.hold(bytes?.byteLength ?? 0)) {
+      throw new MeshError('OVERLOADED', 'answers to other peers take the memory there is for them; retry later');
+    }
   } catch (error) {
     const { code, message } = toMeshError(error, 'STORAGE_FAILED');
     await stream.write(responseCodec.encode({ kind: 'refused', code, message }));
     return;
   }
+  try {
+    await sendAnswer(stream, bytes);
+  } finally {
+    share.hold(0);
+  }
+}
+
+async function sendAnswer(stream: FrameStream, bytes: Uint8Array | null): Promise<void> {
   if (bytes === null) {
     await stream.write(responseCodec.encode({ kind: 'absent' }));
     return;

@@ -47,7 +47,12 @@ export class BlobsService {
     this.#options = options;
     const limits = { perPeer: MAX_SERVED_PER_PEER, closeTimeoutMs: CLOSE_TIMEOUT_MS };
     this.#served = new ServedStreams(components, options, limits, (stream, isTooMany) =>
-      serveStream(stream, isTooMany ? undefined : this.#provider, options.idleTimeoutMs),
+      serveStream(
+        stream,
+        isTooMany ? undefined : this.#provider,
+        options.idleTimeoutMs,
+        options.queuePool?.shareOf(stream.peer),
+      ),
     );
   }
 

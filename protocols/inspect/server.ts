@@ -1,6 +1,7 @@
 /** The answering end of one stream: questions are answered in order, the next only when the answer has left. */
 import { MeshError, toMeshError } from '../../src/core/errors.ts';
 import type { PlanDigest, RequestId } from '../../src/core/ids.ts';
+import { UNBOUNDED_SHARE, type Share } from '../byte-pool.ts';
 import * as fields from '../fields.ts';
 import type { FrameStream } from '../framing.ts';
 import { MAX_DOCUMENT_BYTES, MAX_PIPELINED } from './constants.ts';
@@ -18,12 +19,14 @@ export interface InspectProvider {
 
 /**
  * Serves a stream until the client ends it or asks nothing for `idleTimeoutMs`. Without a provider everything is refused.
+ * @param share of the memory for answers on their way.
  * @throws MeshError INVALID_MESSAGE when the client breaks the protocol, PEER_LOST.
  */
 export async function serveQuestions(
   stream: FrameStream,
   provider: InspectProvider | undefined,
   idleTimeoutMs: number,
+  share: Share = UNBOUNDED_SHARE,
 ): Promise<void> {
   let waiting = 0;
   let answered = Promise.resolve();
@@ -38,7 +41,7 @@ export async function serveQuestions(
       if (waiting >= MAX_PIPELINED) throw fields.invalid(`more than ${MAX_PIPELINED} questions at a time`);
       waiting += 1;
       answered = answered
-        .then(async () => stream.write(answerCodec.encode(await answerTo(question, provider))))
+        .then(() => answer(stream, question, provider, share))
         // The stream is of no more use; reading it ends too.
         .catch((error: unknown) => stream.abort(toMeshError(error)))
         .finally(() => (waiting -= 1));
@@ -48,6 +51,27 @@ export async function serveQuestions(
     clearTimeout(idle);
   }
 }
+
+async function answer(
+  stream: FrameStream,
+  question: Question,
+  provider: InspectProvider | undefined,
+  share: Share,
+): Promise<void> {
+  const found = answerCodec.encode(await answerTo(question, provider));
+  const hasRoom = share.hold(found.byteLength);
+  try {
+    await stream.write(hasRoom ? found : answerCodec.encode(CROWDED));
+  } finally {
+    share.hold(0);
+  }
+}
+
+const CROWDED: Answer = {
+  kind: 'refused',
+  code: 'OVERLOADED',
+  message: 'answers to other peers take the memory there is for them; ask again later',
+};
 
 async function answerTo(question: Question, provider: InspectProvider | undefined): Promise<Answer> {
   try {

@@ -36,7 +36,12 @@ export class InspectService {
     this.#options = options;
     const limits = { perPeer: MAX_SERVED_PER_PEER, closeTimeoutMs: CLOSE_TIMEOUT_MS };
     this.#served = new ServedStreams(components, options, limits, (stream, isTooMany) =>
-      serveQuestions(stream, isTooMany ? undefined : this.#provider, options.idleTimeoutMs),
+      serveQuestions(
+        stream,
+        isTooMany ? undefined : this.#provider,
+        options.idleTimeoutMs,
+        options.queuePool?.shareOf(stream.peer),
+      ),
     );
   }
 

@@ -4,6 +4,7 @@ import { pipeline, type Readable } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MeshError } from '../core/errors.ts';
+import { grownBytes } from './growth.ts';
 import { guardMemory } from './guard.ts';
 import type { ApiLimits } from './limits.ts';
 
@@ -30,6 +31,7 @@ async function readBody(request: FastifyRequest, payload: Readable, limit: numbe
     for await (const chunk of source.iterator({ destroyOnReturn: source !== payload }) as AsyncIterable<Buffer>) {
       const end = length + chunk.byteLength;
       if (end > limit) throw tooLarge(limit);
+      if (source !== payload && end > grownBytes(source.bytesWritten)) throw growsTooMuch(end);
       if (end > body.byteLength) body = grown(body, length, Math.min(limit, Math.max(end, 2 * body.byteLength)));
       body.set(chunk, length);
       length = end;
@@ -49,14 +51,23 @@ function grown(body: Buffer, length: number, size: number): Buffer<ArrayBuffer> 
   return larger;
 }
 
-function decoded(payload: Readable, encoding = 'identity'): Readable {
-  if (encoding === 'identity') return payload;
+/** Counts what it has received, where it is not the body itself. */
+type Source = Readable & { readonly bytesWritten: number };
+
+function decoded(payload: Readable, encoding = 'identity'): Source {
+  if (encoding === 'identity') return payload as Source;
   if (encoding !== 'gzip' && encoding !== 'deflate') {
     throw new MeshError('UNSUPPORTED_MEDIA', 'bodies are taken as they are, or with Content-Encoding gzip or deflate');
   }
   // Failures of either end reach whoever reads the decoded bytes.
   return pipeline(payload, encoding === 'gzip' ? createGunzip() : createInflate(), () => undefined);
 }
+
+const growsTooMuch = (length: number): MeshError =>
+  new MeshError(
+    'PAYLOAD_TOO_LARGE',
+    `the body has grown to ${length} bytes, too many times what was sent: send it without Content-Encoding`,
+  );
 
 const tooLarge = (limit: number): MeshError =>
   new MeshError('PAYLOAD_TOO_LARGE', `the body is larger than the ${limit} bytes this peer accepts: send less at once`);

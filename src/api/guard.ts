@@ -5,6 +5,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MeshError } from '../core/errors.ts';
 import { refuseAtOnce } from './error-reply.ts';
+import { grownBytes } from './growth.ts';
 import type { PeerPort } from './port.ts';
 import { isSameToken } from './token.ts';
 
@@ -161,5 +162,7 @@ export function guardMemory(app: FastifyInstance, bodyBytes: number, totalBytes:
 function expectedBytes(request: FastifyRequest, bodyBytes: number): number {
   if (request.method === 'GET' || request.method === 'HEAD') return 0;
   const declared = Number(request.headers['content-length'] ?? bodyBytes);
-  return Number.isSafeInteger(declared) ? Math.min(declared, bodyBytes) : bodyBytes;
+  const isCompressed = (request.headers['content-encoding'] ?? 'identity') !== 'identity';
+  const expected = isCompressed ? grownBytes(declared) : declared;
+  return Number.isSafeInteger(expected) ? Math.min(expected, bodyBytes) : bodyBytes;
 }

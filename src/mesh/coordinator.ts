@@ -126,8 +126,15 @@ export class Coordinator {
       desk.abort.abort(new MeshError('STALE_TERM', 'a newer term has begun'));
       return undefined;
     }
-    if (this.#desks.size < maxRequests) return undefined;
-    return new MeshError('OVERLOADED', `this peer already coordinates ${maxRequests} requests: try again shortly`);
+    const ofEntry = [...this.#desks.values()].filter((other) => other.entry === entry).length;
+    const free = maxRequests - this.#desks.size;
+    // Another entry gets no more places than it leaves to the others, so that none can take them all.
+    if (entry === members.self ? free > 0 : ofEntry < free) return undefined;
+    const { size } = this.#desks;
+    return new MeshError(
+      'OVERLOADED',
+      `this peer already coordinates ${size} requests, ${ofEntry} of yours: try again shortly`,
+    );
   }
 
   async #proposed(entry: PeerId, request: Propose): Promise<void> {

@@ -177,10 +177,19 @@ export class Worker {
     if (running?.id.term === term && running.id.attempt >= attempt) {
       return new MeshError('STALE_TERM', `attempt ${attempt} is over: a newer plan has been made`);
     }
-    if (running === undefined && this.#running.size >= this.#parts.maxExecutions) {
+    if (running === undefined && !this.#hasPlaceFor(from)) {
       return new MeshError('OVERLOADED', `this peer already works on ${this.#running.size} requests`);
     }
     return undefined;
+  }
+
+  /** Another coordinator gets no more places than it leaves to the others, so that none can take them all. */
+  #hasPlaceFor(coordinator: PeerId): boolean {
+    const free = this.#parts.maxExecutions - this.#running.size;
+    if (coordinator === this.#parts.members.self) return free > 0;
+    let own = 0;
+    for (const running of this.#running.values()) if (running.coordinator === coordinator) own += 1;
+    return own < free;
   }
 
   async #assign(from: PeerId, message: Assign): Promise<void> {

@@ -21,7 +21,7 @@ import { callOf } from './call.ts';
 import { credentialsOf } from './credentials.ts';
 import { isLoopback } from '../guard.ts';
 import { SERVICE } from './definition.ts';
-import { tokenInterceptor } from './guard.ts';
+import { encodingInterceptor, tokenInterceptor } from './guard.ts';
 import { configMessage, filesToLoad, infer, modelStatistics, type Call } from './methods.ts';
 import { serviceError } from './status.ts';
 import { streamInfer } from './stream.ts';
@@ -60,7 +60,7 @@ export async function startGrpc(service: InferenceService, options: GrpcOptions)
     'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': MAX_CALLS,
     'grpc-node.max_session_memory': limits.bodyBytesInFlight / MEBIBYTE,
-    ...(isLoopback(host) ? {} : { interceptors: [tokenInterceptor(options.token)] }),
+    interceptors: [encodingInterceptor, ...(isLoopback(host) ? [] : [tokenInterceptor(options.token)])],
   });
   const budget = new TensorBudget(limits.bodyBytesInFlight);
   server.addService(SERVICE, implementation(service, budget, options));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import {
+  compressionAlgorithms,
   credentials,
   loadPackageDefinition,
   Metadata,
@@ -97,6 +98,18 @@ describe('Open Inference Protocol over gRPC, asked by grpc-js with proto-loader'
     await assert.rejects(call('ServerLive', {}, metadata), { code: status.UNAUTHENTICATED });
     metadata.set('authorization', `Bearer ${TOKEN}`);
     assert.deepEqual((await call('ServerLive', {}, metadata)).response, { live: true });
+  });
+
+  it('takes no compressed messages, which would grow to what nobody has counted', async () => {
+    const peer = await start();
+    client.close();
+    const options = { 'grpc.default_compression_algorithm': compressionAlgorithms.gzip };
+    client = new Service(`127.0.0.1:${api.grpcPort}`, credentials.createInsecure(), options);
+    const raw_input_contents = [new Uint8Array(2 ** 20)];
+    const inputs = [{ ...INPUT, shape: [2 ** 16, 4] }];
+    const request = { model_name: 'double', inputs, raw_input_contents };
+    await fails(status.UNIMPLEMENTED, /send them as they are/, 'ModelInfer', request);
+    assert.deepEqual(peer.requests, []);
   });
 
   it('tells of the server and of models', async () => {

@@ -139,6 +139,32 @@ describe('Open Inference Protocol over HTTP', () => {
       assert.equal((await post(infer, '{}', { 'content-encoding': 'br' })).status, 415);
     });
 
+    it('may be compressed to a quarter, and to less where they are small: more takes memory for few bytes', async () => {
+      const { infer } = await start();
+      const gzip = { 'content-encoding': 'gzip' };
+      const padded = (bytes: number): Buffer => gzipSync(JSON.stringify({ inputs: [X] }).padEnd(bytes, ' '));
+      assert.equal((await post(infer, padded(1_000_000), gzip)).status, 200);
+      const bomb = await post(infer, padded(1_200_000), gzip);
+      assert.deepEqual([bomb.status, bomb.json().code], [413, 'PAYLOAD_TOO_LARGE']);
+      assert.match(String(bomb.json().error), /without Content-Encoding/);
+    });
+
+    it('that are compressed count as what they may grow to', async () => {
+      const arrived = Promise.withResolvers<undefined>();
+      const release = Promise.withResolvers<undefined>();
+      const beforeAnswer = async () => {
+        arrived.resolve(undefined);
+        await release.promise;
+      };
+      const { infer } = await start({ beforeAnswer }, { ...API_LIMITS, bodyBytesInFlight: 2_000_000 });
+      const body = gzipSync(JSON.stringify({ inputs: [X] }));
+      const first = post(infer, body, { 'content-encoding': 'gzip' });
+      await arrived.promise;
+      assert.equal((await post(infer, body, { 'content-encoding': 'gzip' })).status, 503);
+      release.resolve(undefined);
+      assert.equal((await first).status, 200);
+    });
+
     it('count together over all routes', async () => {
       const arrived = Promise.withResolvers<undefined>();
       const release = Promise.withResolvers<undefined>();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { MAX_PIPELINED, MAX_SERVED_PER_PEER, PROTOCOL_ID } from '../../../protocols/blobs/constants.ts';
 import type { BlobProvider } from '../../../protocols/blobs/server.ts';
 import { blobs, type BlobsService } from '../../../protocols/blobs/service.ts';
+import { BytePool } from '../../../protocols/byte-pool.ts';
 import { MeshError, type ErrorCode } from '../../../src/core/errors.ts';
 import type { ModelId, PeerId } from '../../../src/core/ids.ts';
 import { memoryNetwork, type MemoryNetwork } from './memory-network.ts';
@@ -108,6 +109,20 @@ describe('protocols/blobs', () => {
     await assert.rejects(a.service.graph(b.id, MODEL, signal), withCode('OVERLOADED'));
     gate.resolve(filled(5, 5));
     for (const answer of await Promise.all(held)) assert.deepEqual(answer, filled(5, 5));
+  });
+
+  it('refuses with OVERLOADED what does not fit beside the answers to all peers', async () => {
+    const queuePool = new BytePool(6_000_000);
+    const [a, b] = await open(await memoryNetwork(2), { queuePool });
+    b.service.provide(PROVIDER);
+    const others = queuePool.shareOf('another peer' as PeerId);
+    others.hold(4_000_000);
+    await assert.rejects(a.service.graph(b.id, MODEL, signal), withCode('OVERLOADED'));
+    assert.equal((await a.service.manifest(b.id, MODEL, signal))?.byteLength, 100);
+    others.hold(0);
+    assert.equal((await a.service.graph(b.id, MODEL, signal))?.byteLength, 2_500_000);
+    for (let turn = 0; turn < 100 && queuePool.heldBytes > 0; turn++) await new Promise(setImmediate);
+    assert.equal(queuePool.heldBytes, 0);
   });
 
   it('gives up with DEADLINE_EXCEEDED when nothing comes, and with CANCELLED when told to', async () => {
