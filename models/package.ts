@@ -22,7 +22,7 @@ const PIECE_BYTES = 1_048_576;
 /** The one file beside the ONNX file of a model that is sent in two parts. */
 export const WEIGHTS_BESIDE = 'weights.bin';
 
-/** The network of an ONNX file and of the files beside it that hold its external data. @throws MeshError INVALID_MODEL. */
+/** The network of an ONNX file and of the files beside it that hold its external data. @throws MeshError NOT_FOUND, INVALID_MODEL. */
 export async function readPackage(path: string): Promise<ModelPackage> {
   return packageOf(await readModelFile(path), dirname(path));
 }
@@ -59,7 +59,8 @@ async function readModelFile(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw unreadable(path, cause);
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(path, cause);
+    throw new MeshError('NOT_FOUND', `there is no file "${path}" that can be read`, { cause });
   }
 }
 

@@ -96,7 +96,7 @@ export class RequestView {
     this.#looks.meet(Object.entries(trace.names).map(([id, name]) => ({ id, name })));
     const plan = this.#plan;
     const title = byId('request-title');
-    title.textContent = `Request: ${clean(trace.model ?? 'of an unknown model', 40)}, ${trace.state} in ${formatMs(trace.elapsedMs)}`;
+    title.textContent = `Request: ${clean(trace.model ?? 'of an unknown model', 40)}, ${trace.state} ${trace.state === 'running' ? 'for' : 'in'} ${formatMs(trace.elapsedMs)}`;
     byId('request').dataset.shown = `${trace.requestId} ${trace.state}`;
     if (isNew) this.#block = 0;
     if (plan !== null) this.#block = Math.min(this.#block, plan.blocks.length - 1);

@@ -13,5 +13,9 @@ export const spawnNative: SpawnWorker = workerBeside(import.meta.url);
 export const spawnNativeProcess: SpawnWorker = processBeside(import.meta.url);
 
 /** @param spawn starts the thread of a lane, or the process. */
-export const createOnnxRuntimeKernel = (options: Partial<PoolOptions> = {}, spawn: SpawnWorker = spawnNative): Kernel =>
-  new LanePool({ name: 'onnxruntime', spawn, weightAccess: 'mapped', memoryBytes: Infinity }, options);
+export function createOnnxRuntimeKernel(options: Partial<PoolOptions> = {}, spawn: SpawnWorker = spawnNative): Kernel {
+  // Read when the library is loaded. Without it, ONNX Runtime 1.29 and later keep a number of this machine in the home folder
+  // and send the names and shapes of models to their makers.
+  process.env.ORT_DISABLE_TELEMETRY = '1';
+  return new LanePool({ name: 'onnxruntime', spawn, weightAccess: 'mapped', memoryBytes: Infinity }, options);
+}

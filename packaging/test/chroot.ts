@@ -21,7 +21,7 @@ export async function chrootObstacle(): Promise<string | undefined> {
 }
 
 /** No terminal, no questions, nothing of this machine's environment but how to reach the network. */
-function environment(): NodeJS.ProcessEnv {
+export function environment(): NodeJS.ProcessEnv {
   const proxies = Object.entries(process.env).filter(([name]) => /^(?:https?|no)_proxy$/i.test(name));
   const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   return { ...Object.fromEntries(proxies), PATH: path, HOME: '/root', LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' };
@@ -34,14 +34,15 @@ export class Chroot {
     this.folder = folder;
   }
 
-  /** @throws Error with what debootstrap printed last. */
-  static async create(): Promise<Chroot> {
+  /** @param packages what is in it besides the smallest Debian. @throws Error with what debootstrap printed last. */
+  static async create(packages: readonly string[] = []): Promise<Chroot> {
     const folder = await mkdtemp(join(tmpdir(), 'tilemesh-chroot-'));
     try {
       // A root folder that users may enter, unlike one for a temporary.
       await chmod(folder, 0o755);
       // In a mount namespace, as debootstrap mounts a /proc, which would stay if it were ended half-way.
-      const words = ['--mount', 'debootstrap', '--variant=minbase', SUITE, folder];
+      const include = packages.length === 0 ? [] : [`--include=${packages.join(',')}`];
+      const words = ['--mount', 'debootstrap', '--variant=minbase', ...include, SUITE, folder];
       await execute('unshare', words, { timeout: BOOTSTRAP_DEADLINE_MS });
       return new Chroot(folder);
     } catch (cause) {
@@ -49,6 +50,18 @@ export class Chroot {
       await rm(folder, { recursive: true, force: true });
       throw new Error(`debootstrap failed: ${stdout.trim().split('\n').slice(-3).join('; ')}`, { cause });
     }
+  }
+
+  /** One that something else has made. */
+  static of(folder: string): Chroot {
+    return new Chroot(folder);
+  }
+
+  /** One more like it, as of a card that is written from the same image. */
+  async copy(): Promise<Chroot> {
+    const folder = await mkdtemp(join(tmpdir(), 'tilemesh-chroot-'));
+    await execute('cp', ['--archive', '--reflink=auto', `${this.folder}/.`, folder]);
+    return new Chroot(folder);
   }
 
   path(inside: string): string {

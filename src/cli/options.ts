@@ -1,9 +1,11 @@
 /** What commands have in common on the command line: options, how their values are read, examples. */
 import { InvalidArgumentError, Option } from 'commander';
+import { MODEL_NAME } from '../api/query.ts';
 import { DEFAULT_API } from './address.ts';
+import { asInstalled } from './service.ts';
 
 export const examples = (lines: readonly string[]): string =>
-  `Examples:\n${lines.map((line) => `  ${line}\n`).join('')}`;
+  asInstalled(`Examples:\n${lines.map((line) => `  ${line}\n`).join('')}`);
 
 export const apiOption = (): Option =>
   new Option('--api <address>', 'peer to ask, HOST:PORT or a URL; several with commas, tried in turn')
@@ -48,6 +50,11 @@ export function parseParts(text: string): number[] {
 export function parseSeed(text: string): number {
   if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('a whole number.');
   return Number(text);
+}
+
+export function parseModelName(text: string): string {
+  if (!MODEL_NAME.test(text)) throw new InvalidArgumentError('up to 64 letters, digits, dots, dashes and underscores.');
+  return text;
 }
 
 export const numberWithin =

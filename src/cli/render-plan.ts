@@ -2,7 +2,7 @@
 import type { BlockExplanation, PlanExplanation } from '../core/plan/explain.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import type { Terminal } from './terminal.ts';
-import { clean, formatBytes, formatMs, formatPercent, table, type Column } from './text.ts';
+import { clean, formatBytes, formatMs, formatPercent, table, type Column, plural } from './text.ts';
 
 const right = (title: string): Column => ({ title, align: 'right' });
 const COLUMNS: readonly Column[] = [
@@ -20,8 +20,6 @@ const COLUMNS: readonly Column[] = [
 ];
 const MAX_LAYERS = 34;
 const MAX_LAYER = 20;
-
-export const plural = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
 
 /** `5.5 times as fast as one board (2002 ms)`. */
 export const describeGain = (ms: number, singleMs: number): string =>

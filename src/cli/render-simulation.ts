@@ -1,9 +1,9 @@
 /** A simulation for people: latency, throughput, traffic, and what each board did. */
 import type { Plan } from '../core/plan/plan.ts';
 import type { SimulationSummary } from '../sim/summary.ts';
-import { describeGain, describePrediction, plural } from './render-plan.ts';
+import { describeGain, describePrediction } from './render-plan.ts';
 import type { Terminal } from './terminal.ts';
-import { clean, formatBytes, formatMs, formatPercent, table, type Column } from './text.ts';
+import { clean, formatBytes, formatMs, formatPercent, table, type Column, plural } from './text.ts';
 
 const right = (title: string): Column => ({ title, align: 'right' });
 const COLUMNS: readonly Column[] = [

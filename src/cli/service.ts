@@ -18,3 +18,14 @@ export function howToJoin(token: string, env?: Environment): readonly string[] {
   if (serviceOf(env) !== undefined) return [`sudo tilemesh join ${token}`];
   return [`npx tilemesh join ${token}`, 'npx tilemesh up'];
 }
+
+/**
+ * A text that names commands as a checkout runs them (`npx tilemesh`), as this machine does: a package of the system puts the
+ * program in the path, and root alone may speak for its peer.
+ */
+export function asInstalled(text: string, env?: Environment): string {
+  if (serviceOf(env) === undefined) return text;
+  return text
+    .replaceAll(/npx tilemesh (?=(?:invite|join|token|peer)\b)/g, 'sudo tilemesh ')
+    .replaceAll('npx tilemesh', 'tilemesh');
+}

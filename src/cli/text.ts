@@ -12,6 +12,8 @@ export function clean(text: string, maxLength = MAX_SHOWN): string {
   return safe.length <= maxLength ? safe : `${safe.slice(0, maxLength - 1)}…`;
 }
 
+export const plural = (count: number, thing: string): string => `${count} ${thing}${count === 1 ? '' : 's'}`;
+
 const ZERO_WIDTH = /\p{M}/u;
 /** The wide and full-width blocks of Unicode's East Asian Width, and pictographs. */
 const WIDE =

@@ -56,7 +56,7 @@ function summariseCut(plan: Plan): string {
   const { blocks, participants } = plan;
   if (participants.length === 1) return 'whole on one peer';
   const cuts = new Set(blocks.map((block) => describeCut(block.cut)));
-  return `${blocks.length} blocks over ${participants.length} peers: ${[...cuts].join(', ')}`;
+  return `${blocks.length} block${blocks.length === 1 ? '' : 's'} over ${participants.length} peers: ${[...cuts].join(', ')}`;
 }
 
 type Row = readonly number[];

@@ -8,7 +8,7 @@ import { readMachine } from '../../observability/machine.ts';
 import { getJson, parseApiUrls } from '../client.ts';
 import type { Finding, FindingLevel } from '../doctor/finding.ts';
 import { judgeCertificates, probeCertificates } from '../doctor/certificate.ts';
-import { howToStart } from '../service.ts';
+import { asInstalled, howToStart } from '../service.ts';
 import { judgeMachine } from '../doctor/machine.ts';
 import { judgeMesh } from '../doctor/mesh.ts';
 import { judgeMulticast, probeMulticast } from '../doctor/multicast.ts';
@@ -16,7 +16,7 @@ import { judgePorts, probePorts } from '../doctor/ports.ts';
 import { ExitWith, LEVEL_EXIT, UnreachableError } from '../exit.ts';
 import { progressLine } from '../progress.ts';
 import { plainly, writeJson, type Style, type Terminal } from '../terminal.ts';
-import { clean, table } from '../text.ts';
+import { clean, plural, table } from '../text.ts';
 
 export interface DoctorOptions {
   readonly api: string;
@@ -92,7 +92,9 @@ const alone: Finding = {
   subject: 'mesh',
   text: 'the peer that was asked knows no other one',
   cause: 'no other runs on this network under the same mesh name, or multicast does not get through',
-  remedy: 'npx tilemesh invite, which says how another board joins; or: tilemesh up --bootstrap ADDRESS',
+  remedy: asInstalled(
+    'npx tilemesh invite, which says how another board joins; or: npx tilemesh up --bootstrap ADDRESS',
+  ),
 };
 
 export async function doctorCommand(terminal: Terminal, options: DoctorOptions): Promise<void> {
@@ -127,6 +129,9 @@ function render(terminal: Terminal, findings: readonly Finding[]): string {
     ...(remedy === undefined ? [] : [`${' '.repeat(width)}  mend: ${clean(remedy, MAX_TEXT)}`]),
   ]);
   const count = (level: FindingLevel): number => findings.filter((finding) => finding.level === level).length;
-  lines.push('', `${count('problem')} problems, ${count('warning')} warnings, ${count('ok')} checks fine`);
+  lines.push(
+    '',
+    `${plural(count('problem'), 'problem')}, ${plural(count('warning'), 'warning')}, ${plural(count('ok'), 'check')} fine`,
+  );
   return `${lines.join('\n')}\n`;
 }

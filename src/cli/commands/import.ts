@@ -12,6 +12,7 @@ import type { ModelView } from '../../api/port.ts';
 import { parseApiUrls, postForEvents } from '../client.ts';
 import { progressLine } from '../progress.ts';
 import { writeJson, type Terminal } from '../terminal.ts';
+import { asInstalled } from '../service.ts';
 import { clean, formatBytes } from '../text.ts';
 
 export interface ImportCommandOptions {
@@ -52,7 +53,7 @@ export async function importCommand(terminal: Terminal, file: string, options: I
     if (options.json) writeJson(terminal, 'import/1', { model: imported });
     else {
       terminal.out(
-        `imported ${clean(imported.name)} (${clean(imported.task)}, ${formatBytes(imported.bytesTotal)} of weights): run it with "npx tilemesh run ${clean(imported.name)} INPUT"\n`,
+        `imported ${clean(imported.name)} (${clean(imported.task)}, ${formatBytes(imported.bytesTotal)} of weights): run it with "${asInstalled('npx tilemesh run')} ${clean(imported.name)} INPUT"\n`,
       );
     }
   } finally {

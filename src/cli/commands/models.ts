@@ -2,6 +2,7 @@
 import type { ModelView } from '../../api/port.ts';
 import { getJson, parseApiUrls } from '../client.ts';
 import { plainly, writeJson, type Terminal } from '../terminal.ts';
+import { asInstalled } from '../service.ts';
 import { clean, formatBytes, table } from '../text.ts';
 
 export interface ModelsOptions {
@@ -9,6 +10,10 @@ export interface ModelsOptions {
   readonly json?: true;
   readonly plain?: true;
 }
+
+const NONE = `The mesh holds no model yet. Those that come with the program are made when they are first asked for ("npx tilemesh run
+lenet5 digit.png"), one of yours comes with "npx tilemesh import FILE.onnx --name NAME".
+`;
 
 export async function modelsCommand(terminal: Terminal, options: ModelsOptions): Promise<void> {
   const urls = parseApiUrls(options.api);
@@ -20,7 +25,7 @@ export async function modelsCommand(terminal: Terminal, options: ModelsOptions):
     return;
   }
   if (models.length === 0 && options.plain !== true) {
-    terminal.out('The mesh holds no model yet: add one with "npx tilemesh import FILE.onnx --name NAME".\n');
+    terminal.out(asInstalled(NONE));
     return;
   }
   terminal.out(renderModels(options.plain ? plainly(terminal) : terminal, models));

@@ -2,7 +2,8 @@
 import type { MembershipView } from '../../api/membership-port.ts';
 import { getJson, parseApiUrls, postJson } from '../client.ts';
 import { writeJson, type Terminal } from '../terminal.ts';
-import { clean } from '../text.ts';
+import { asInstalled } from '../service.ts';
+import { clean, plural } from '../text.ts';
 
 export interface PeerOptions {
   readonly api: string;
@@ -51,10 +52,10 @@ function renderMembership({
   banned,
 }: MembershipView): string {
   const who = isAdministrator ? 'administered here' : 'administered elsewhere';
-  const lines = [`mesh ${clean(mesh)}, level ${clean(level)}, ${who}, ${invitations} invitations out`];
+  const lines = [`mesh ${clean(mesh)}, level ${clean(level)}, ${who}, ${plural(invitations, 'invitation')} out`];
   for (const { peer } of pending) {
     const id = clean(peer);
-    lines.push(`waits for approval  ${id}  (npx tilemesh peer trust ${id})`);
+    lines.push(`waits for approval  ${id}  (${asInstalled('npx tilemesh peer trust')} ${id})`);
   }
   lines.push(...trusted.map((peer) => `approved            ${clean(peer)}`));
   lines.push(...banned.map((peer) => `banned              ${clean(peer)}`));

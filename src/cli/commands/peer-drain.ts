@@ -4,6 +4,7 @@ import { MeshError } from '../../core/errors.ts';
 import { getJson, parseApiUrls, sendJson } from '../client.ts';
 import { EXIT, ExitWith } from '../exit.ts';
 import { writeJson, type Terminal } from '../terminal.ts';
+import { asInstalled } from '../service.ts';
 import { clean } from '../text.ts';
 import { findPeer } from './peer.ts';
 
@@ -32,7 +33,7 @@ export async function peerDrainCommand(
   if (member === undefined) throw new MeshError('NOT_FOUND', 'the peer that was asked is no member of its mesh');
   const shown = clean(member.name);
   if (!member.isSelf) {
-    const advice = 'type "npx tilemesh peer drain" on its board, or name its API with --api';
+    const advice = asInstalled('type "npx tilemesh peer drain" on its board, or name its API with --api');
     throw new MeshError(
       'INVALID_ARGUMENT',
       `${shown} is not the peer that is asked, and drains for nobody else: ${advice}`,

@@ -2,6 +2,7 @@
 import type { MemberState, MemberView } from '../../api/port.ts';
 import type { HeardCard } from '../../core/card.ts';
 import { getJson, parseApiUrls } from '../client.ts';
+import { asInstalled } from '../service.ts';
 import { plainly, writeJson, type Style, type Terminal } from '../terminal.ts';
 import {
   clean,
@@ -155,7 +156,8 @@ export function renderPeers(terminal: Terminal, peers: readonly MemberView[]): s
     return advice === undefined ? [] : [`${clean(peer.name)} ${advice}.`];
   });
   if (peers.length === 1) {
-    notes.push('No other peer has been found: "npx tilemesh invite" says how another board of this network joins.');
+    const advice = '"npx tilemesh invite" says how another board of this network joins';
+    notes.push(`No other peer has been found: ${asInstalled(advice)}.`);
   }
   const text = table(terminal, columns, rows);
   if (terminal.isPlain === true) return text;

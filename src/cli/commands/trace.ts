@@ -6,7 +6,7 @@ import type { RequestTrace } from '../../core/trace/trace.ts';
 import { getJson, parseApiUrls } from '../client.ts';
 import { UsageError } from '../exit.ts';
 import type { Terminal } from '../terminal.ts';
-import { clean, formatBytes, formatMs, shortId, table } from '../text.ts';
+import { clean, formatBytes, formatMs, plural, shortId, table } from '../text.ts';
 import type { RequestList } from './requests.ts';
 
 export interface TraceOptions {
@@ -86,7 +86,9 @@ export function renderTrace(terminal: Terminal, trace: RequestTrace): string {
   const attempts = trace.attempts.map(({ term, attempt, coordinator, outcome, reason, plan }) => {
     const by = coordinator === null ? '' : ` by ${nameOf(coordinator)}`;
     const size =
-      plan === null ? 'plan not kept' : `${plan.blocks.length} blocks over ${plan.participants.length} peers`;
+      plan === null
+        ? 'plan not kept'
+        : `${plural(plan.blocks.length, 'block')} over ${plural(plan.participants.length, 'peer')}`;
     return `term ${term}, plan ${attempt}${by}: ${size}, ${outcome}${reason === '' ? '' : ` (${clean(reason)})`}`;
   });
   const missing = trace.missing.map(({ peer, reason }) => `${nameOf(peer)} could not be asked: ${clean(reason)}`);

@@ -2,6 +2,7 @@
 import type { PeerPort } from '../../api/port.ts';
 import { MeshError } from '../../core/errors.ts';
 import { writeJson, type Terminal } from '../terminal.ts';
+import { asInstalled } from '../service.ts';
 import { clean } from '../text.ts';
 import { UsageError } from '../exit.ts';
 import { renderInvitation, type InvitationText } from './invite.ts';
@@ -82,7 +83,7 @@ export async function upCommand(terminal: Terminal, options: UpOptions, startPee
     terminal.out(`tilemesh peer ${clean(name)} ready: ${place}\n`);
     if (invitation !== null) {
       terminal.out(
-        `It has begun a mesh of its own; "npx tilemesh invite" lets boards in. ${renderInvitation(invitation)}`,
+        `It has begun a mesh of its own; "${asInstalled('npx tilemesh invite')}" lets boards in. ${renderInvitation(invitation)}`,
       );
     }
   }

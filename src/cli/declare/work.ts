@@ -15,6 +15,7 @@ import {
   examples,
   jsonOption,
   numberWithin,
+  parseModelName,
   parseParallelism,
   parseParallelisms,
   parseSeconds,
@@ -127,7 +128,7 @@ export function addImport(program: Command, terminal: Terminal): void {
     .command('import')
     .description('add an ONNX model to the mesh')
     .argument('<file>', 'an ONNX file; its external data beside it')
-    .requiredOption('--name <name>', 'what to call it')
+    .requiredOption('--name <name>', 'what to call it', parseModelName)
     .addOption(new Option('--task <task>', 'how pictures go in and answers come out').choices(PRESET_NAMES))
     .option('--description <text>', 'one line about it')
     .addOption(apiOption())

@@ -322,6 +322,18 @@ describe('command line', () => {
       ['an input is not NAME=FILE', ['run', 'm', '--input', 'x'], 2, /NAME=FILE\.npy/],
       ['a file is missing', ['run', 'm', '/none/x.png'], 1, /^tilemesh: there is no file "\/none\/x\.png"/],
       ['an import is no model', ['import', 'package.json', '--name', 'x'], 1, /not an ONNX model/],
+      [
+        'a name is none for a model',
+        ['import', 'package.json', '--name', 'A B'],
+        2,
+        /'A B' is invalid\. up to 64 letters/,
+      ],
+      [
+        'a model to verify is missing',
+        ['verify', '/none/x.onnx'],
+        1,
+        /^tilemesh: there is no file "\/none\/x\.onnx" that can be read\n$/,
+      ],
       ['an import is missing', ['import', '/none/x.onnx', '--name', 'x'], 1, /there is no file/],
       ['a peer cannot start', ['up'], 1, /^tilemesh: not in this test\n$/],
     ];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { replaceApiToken } from '../../../src/api/token.ts';
 import { UnreachableError } from '../../../src/cli/exit.ts';
 import { ownPeerFolder, rememberOwnPeer } from '../../../src/cli/own-peers.ts';
-import { howToJoin, howToStart } from '../../../src/cli/service.ts';
+import { asInstalled, howToJoin, howToStart } from '../../../src/cli/service.ts';
 import { tokenFor } from '../../../src/cli/token.ts';
 
 const URL_HERE = new URL('http://127.0.0.1:8471');
@@ -62,6 +62,10 @@ describe('the peer that this user started', () => {
     assert.equal(howToStart({ TILEMESH_SERVICE: 'tilemesh.service' }), 'sudo systemctl start tilemesh.service');
     assert.deepEqual(howToJoin('A-B', {}), ['npx tilemesh join A-B', 'npx tilemesh up']);
     assert.deepEqual(howToJoin('A-B', { TILEMESH_SERVICE: 'tilemesh.service' }), ['sudo tilemesh join A-B']);
+    const text = 'npx tilemesh invite, npx tilemesh peers, npx tilemesh peer ban ID';
+    assert.equal(asInstalled(text, {}), text);
+    const installed = asInstalled(text, { TILEMESH_SERVICE: 'tilemesh.service' });
+    assert.equal(installed, 'sudo tilemesh invite, tilemesh peers, sudo tilemesh peer ban ID');
     assert.match(new UnreachableError('http://x', undefined).message, /start one with "npx tilemesh up"/);
   });
 });

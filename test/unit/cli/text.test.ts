@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { clean, displayWidth, formatBytes, formatMs } from '../../../src/cli/text.ts';
+import { clean, displayWidth, formatBytes, formatMs, plural } from '../../../src/cli/text.ts';
 
 describe('text for terminals', () => {
   it('holds no control, format or private characters, whatever the peer is called', () => {
@@ -23,6 +23,13 @@ describe('text for terminals', () => {
   for (const [text, width] of widths) {
     it(`"${text}" takes ${width} columns`, () => assert.equal(displayWidth(text), width));
   }
+
+  it('counts one thing as one', () => {
+    assert.deepEqual(
+      [0, 1, 2].map((count) => plural(count, 'block')),
+      ['0 blocks', '1 block', '2 blocks'],
+    );
+  });
 
   it('shows sizes and times with the digits that matter', () => {
     assert.deepEqual([0, 999, 1000, 553_000_000, 2e12].map(formatBytes), [
