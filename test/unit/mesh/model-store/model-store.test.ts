@@ -111,7 +111,7 @@ describe('model store', () => {
     const failures: readonly (readonly [string, () => Promise<unknown>, string])[] = [
       ['not a model', () => store.importOnnx(Buffer.from('hello'), { name: 'a' }), 'INVALID_MODEL'],
       ['cut short', () => store.importOnnx(model.subarray(0, 5_000), { name: 'a' }), 'INVALID_MODEL'],
-      ['no file', () => store.importOnnx(join(folder, 'none.onnx'), { name: 'a' }), 'INVALID_MODEL'],
+      ['no file', () => store.importOnnx(join(folder, 'none.onnx'), { name: 'a' }), 'NOT_FOUND'],
       ['unusable name', () => store.importOnnx(model, { name: 'a/b' }), 'INVALID_ARGUMENT'],
       ['task of another model', () => store.importOnnx(model, { name: 'a', task: image }), 'INVALID_MODEL'],
       [
