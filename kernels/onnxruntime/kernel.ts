@@ -14,8 +14,8 @@ export const spawnNativeProcess: SpawnWorker = processBeside(import.meta.url);
 
 /** @param spawn starts the thread of a lane, or the process. */
 export function createOnnxRuntimeKernel(options: Partial<PoolOptions> = {}, spawn: SpawnWorker = spawnNative): Kernel {
-  // Read when the library is loaded. Without it, ONNX Runtime 1.29 and later keep a number of this machine in the home folder
-  // and send the names and shapes of models to their makers.
+  // Read when the library is loaded. Without it ONNX Runtime 1.30 keeps a number of this machine in the home folder, and events
+  // for a service of its makers.
   process.env.ORT_DISABLE_TELEMETRY = '1';
   return new LanePool({ name: 'onnxruntime', spawn, weightAccess: 'mapped', memoryBytes: Infinity }, options);
 }
