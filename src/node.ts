@@ -305,6 +305,7 @@ async function assemble(
   services.inspect.onViolation((peer, error) => membership.penalise(peer, 10, error.message));
   const port = createPeerPort({
     self,
+    isBanned: (peer) => trust.isBanned(peer),
     membership,
     store,
     library,

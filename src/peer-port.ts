@@ -13,7 +13,7 @@ import type {
 import type { MembershipPort } from './api/membership-port.ts';
 import type { ProgressListener } from './api/port.ts';
 import { MeshError } from './core/errors.ts';
-import type { ModelId, RequestId } from './core/ids.ts';
+import type { ModelId, PeerId, RequestId } from './core/ids.ts';
 import type { Entry } from './mesh/entry.ts';
 import type { Membership } from './mesh/membership.ts';
 import type { ModelLibrary } from './mesh/model-library.ts';
@@ -25,6 +25,8 @@ export interface PeerPortParts {
   readonly self: PeerPort['self'];
   readonly membership: Membership;
   readonly trust: MembershipPort;
+  /** Whether the mesh has shut it out. */
+  readonly isBanned: (peer: PeerId) => boolean;
   readonly store: ModelStore;
   readonly library: ModelLibrary;
   /** Deletes a model and what was prepared of it. */
@@ -74,7 +76,7 @@ export function createPeerPort(parts: PeerPortParts): PeerPort {
       membership.members().map(({ peer, heartbeat, rttMs, silentMs, ...status }): MemberView => ({
         id: peer,
         name: heartbeat?.name ?? '',
-        state: status.state,
+        state: parts.isBanned(peer) ? 'banned' : status.state,
         isSelf: status.isSelf,
         addresses: status.addresses,
         ...(rttMs === null ? {} : { rttMs }),

@@ -141,5 +141,8 @@ describe('a peer as it is installed', function () {
     assert.equal(banned.code, 0, banned.err);
     const { out } = await ended(boards.tilemesh(1, 'peer'));
     assert.match(out, new RegExp(`^banned +${second.ready.id}$`, 'm'));
+    const seen = await ended(boards.tilemesh(1, 'peers'));
+    assert.match(seen.out, / banned /);
+    assert.match(seen.out, /"peer unban" undoes it/);
   });
 });

@@ -38,7 +38,9 @@ const ADVICE: Readonly<Partial<Record<MemberState, string>>> = {
   suspect: 'has gone quiet; its work is given to others until it answers',
   failed: 'does not answer: is it switched on and on this network? It is taken back by itself when it returns',
   incompatible: 'speaks another version or belongs to another mesh: run the same tilemesh version on every peer',
-  banned: 'gave wrong answers and is shut out: check its memory and its software, then restart it',
+  banned:
+    'is shut out: where it gave wrong answers check its memory and its software and restart it; where "peer ban" did it, ' +
+    '"peer unban" undoes it',
 };
 
 export async function peersCommand(terminal: Terminal, options: PeersOptions): Promise<void> {

@@ -99,7 +99,7 @@ function nobody(mdns: boolean, bootstrap: readonly string[]): MeshError {
     .join(' or ');
   return new MeshError(
     'NOT_FOUND',
-    `no peer ${where} has this invitation: check the token, get another with "tilemesh invite" where it has expired, and ` +
+    `no peer ${where} has this invitation: check the token, get another with "tilemesh invite" where it has expired or let a board in, and ` +
       'name the address of that peer (--bootstrap HOST:PORT) where multicast does not pass',
   );
 }
