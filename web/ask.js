@@ -180,7 +180,7 @@ export class Ask {
         if (document.event === 'progress')
           progress.textContent = `${clean(document.stage, 60)}${document.total > 0 ? ` ${document.completed} of ${document.total}` : ''}`;
         else if (document.event === 'error') throw new Error(document.error);
-        else this.#show(document);
+        else if (document.event === 'result') this.#show(document);
       });
     } catch (error) {
       if (running.signal.aborted) return;
