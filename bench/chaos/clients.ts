@@ -49,7 +49,7 @@ export interface ClientOptions {
   readonly seed: number;
 }
 
-/** A board takes a request on within milliseconds: one that does not for so long is frozen, or cut off. */
+/** A board takes a request on within milliseconds: one that does not for so long is frozen, or cut off; or all are busy, so it doubles. */
 const SILENCE_MS = 500;
 /** A client that has waited so long asks another board, too; each time it waits twice as long, lest it keeps a busy mesh busy. */
 const PATIENCE_MS = 1_000;
@@ -96,6 +96,7 @@ export class Clients {
       }
     };
     let patienceMs = PATIENCE_MS;
+    let silenceMs = SILENCE_MS;
     while (!isAnswered() && !giveUp.aborted) {
       const board = this.#nextBoard(tries);
       tries.push({ board: board.name, atMs: performance.now() });
@@ -103,9 +104,8 @@ export class Clients {
       const attempt = tryBoard(board, onAlive);
       asked.push(attempt);
       const over = Promise.race([first.promise, attempt]);
-      if (await isWithin(SILENCE_MS, Promise.race([over, isAlive]))) {
-        if (!(await isWithin(patienceMs, over))) patienceMs *= 2;
-      }
+      if (!(await isWithin(silenceMs, Promise.race([over, isAlive])))) silenceMs *= 2;
+      else if (!(await isWithin(patienceMs, over))) patienceMs *= 2;
       const pauseMs = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** refused);
       if (!isAnswered()) await setTimeout(pauseMs * (0.5 + Math.random()));
     }
