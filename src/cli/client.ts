@@ -138,7 +138,7 @@ export async function postForEvents(
       })
       .then(resolve, (error: unknown) => {
         if (!isForAnother(error)) reject(error);
-        else if (asked.size === 0 && left.length > 0) askNext();
+        else if (left.length > 0) askNext();
         else if (asked.size === 0) reject(error);
       });
   };

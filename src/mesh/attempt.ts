@@ -212,8 +212,8 @@ export class Attempt {
   #watch(): void {
     const { clock, members } = this.#parts;
     this.#stopTimer = clock.after(Math.max(1, nextTickMs(this.#course) - clock.now()), () => {
-      const waits = [...this.#course.participants].map((peer) => members.usualWaitMs?.(peer) ?? 0);
-      this.#step({ kind: 'tick', doubtful: members.doubtful?.() ?? [], usualMs: Math.max(0, ...waits) });
+      const usualMs = members.usualWaitMs?.([...this.#course.participants]) ?? 0;
+      this.#step({ kind: 'tick', doubtful: members.doubtful?.() ?? [], usualMs });
       if (this.#course.phase !== 'ended') this.#watch();
     });
   }

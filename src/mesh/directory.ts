@@ -86,8 +86,8 @@ export class Directory implements MemberDirectory {
     return this.#membership.doubtful();
   }
 
-  usualWaitMs(peer: PeerId): number {
-    return this.#membership.usualWaitMs(peer);
+  usualWaitMs(peers: readonly PeerId[]): number {
+    return this.#membership.usualWaitMs(peers);
   }
 
   convict(peer: PeerId, detail: string): void {

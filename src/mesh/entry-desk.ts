@@ -69,8 +69,6 @@ const WEIGHT_WITHOUT_MODEL = 0.01;
 const weightOf = ({ macsPerSecond, queueDepth, models }: MemberProfile, model: ModelId): number =>
   (Math.max(1, macsPerSecond) / (1 + queueDepth)) * (models.has(model) ? 1 : WEIGHT_WITHOUT_MODEL);
 
-/** A proposal that is not answered for so long, and for what an answer usually takes, is given up for another candidate. */
-const UNANSWERED_MS = 400;
 /** Less is nobody's fault. */
 const FAIR_DEADLINE_MS = 5_000;
 
@@ -87,7 +85,6 @@ export class EntryDesk {
   #state: EntryState;
   /** The coordinator's word that all is computed. */
   #complete: Complete | undefined;
-  #proposedMs = 0;
   #stopTimer = (): void => undefined;
 
   /** Proposes the request to the first candidate. */
@@ -224,26 +221,18 @@ export class EntryDesk {
   #step(event: EntryEvent<Complete>): void {
     const { phase, term } = this.#state;
     const { members, clock } = this.#parts;
-    const doubtful = [...(members.doubtful?.() ?? []), ...this.#unanswering()];
+    const doubtful = members.doubtful?.() ?? [];
+    const usualMs = 'peer' in phase ? (members.usualWaitMs?.([phase.peer]) ?? 0) : 0;
     const state = demote(this.#state, doubtful);
-    const step = stepEntry(state, event.kind === 'tick' ? { ...event, doubtful } : event, clock.now());
+    const step = stepEntry(state, event.kind === 'tick' ? { ...event, doubtful, usualMs } : event, clock.now());
     // The clock alone took the request from whoever had it: it said nothing, or did not get on with it.
     const isLate =
       event.kind === 'tick' && step[1].some((effect) => effect.kind === 'sendCancel' && effect.term === term);
     if (isLate && 'peer' in phase) this.#shunned.add(phase.peer);
-    // One that was passed over since it gave no sign of life may have had no time for it.
+    // One that was given up for another before its time was over may have had too much to do.
     const isFair = this.#request.deadlineMs >= FAIR_DEADLINE_MS && 'untilMs' in phase && clock.now() >= phase.untilMs;
     if (isLate && isFair && 'peer' in phase) members.noteFault?.(phase.peer);
     this.#apply(step);
-  }
-
-  /** A candidate says at once whether it accepts: one that does not can be given up for another. */
-  #unanswering(): readonly PeerId[] {
-    const { phase } = this.#state;
-    const { members, clock } = this.#parts;
-    if (phase.kind !== 'proposing') return [];
-    const patienceMs = UNANSWERED_MS + (members.usualWaitMs?.(phase.peer) ?? 0);
-    return clock.now() - this.#proposedMs >= patienceMs ? [phase.peer] : [];
   }
 
   #apply([state, effects]: EntryStep<Complete>): void {
@@ -259,7 +248,6 @@ export class EntryDesk {
         case 'propose':
           this.#feeding.reset();
           this.#complete = undefined;
-          this.#proposedMs = clock.now();
           this.#recording.mark('proposed', effect, { peer: effect.peer });
           void this.#propose(effect.peer, effect.term, effect.remainingMs);
           break;

@@ -216,8 +216,9 @@ export class Membership {
     return doubtfulMembers(this.#state, performance.now());
   }
 
-  usualWaitMs(peer: PeerId): number {
-    return usualWaitMs(this.#state, this.#state.members.get(peer)?.rttMs ?? null);
+  /** How long an answer of the slowest of these may usually take. */
+  usualWaitMs(peers: readonly PeerId[]): number {
+    return usualWaitMs(this.#state, peers);
   }
 
   /** The peer broke a rule; with a penalty of 100 within about a minute it is banned. */

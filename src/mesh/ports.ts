@@ -55,8 +55,8 @@ export interface MemberDirectory {
   doubt?(peer: PeerId): void;
   /** Members that are not heard at the moment: those suspected, and those that were asked for a sign of life and gave none yet. */
   doubtful?(): readonly PeerId[];
-  /** How long an answer of a peer may usually take, in milliseconds; by default none. */
-  usualWaitMs?(peer: PeerId): number;
+  /** How long an answer of the slowest of these peers may usually take, in milliseconds. */
+  usualWaitMs?(peers: readonly PeerId[]): number;
   /** Gives a peer nothing more, and takes nothing of it: it has been seen to lie. */
   convict?(peer: PeerId, detail: string): void;
   /** Those convicted, here or for breaking the protocols. */

@@ -308,7 +308,7 @@ export class SimulatedPeer implements End {
       notePace: (peer, times) => paces.seen(peer, times),
       doubt: (peer) => peer !== this.id && this.#feed({ kind: 'doubt', peer }),
       doubtful: () => doubtfulMembers(this.#state, queue.nowMs),
-      usualWaitMs: (peer) => usualWaitMs(this.#state, this.#state.members.get(peer)?.rttMs ?? null),
+      usualWaitMs: (peers) => usualWaitMs(this.#state, peers),
       onLost: on(this.#lost),
       onFound: on(this.#found),
     };

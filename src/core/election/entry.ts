@@ -11,6 +11,11 @@ import { RENEW_MS } from './lease.ts';
 export interface EntrySettings {
   /** A candidate that has not answered a proposal by then is passed over. */
   readonly proposalTimeoutMs: number;
+  /**
+   * Or by then, beyond what an answer usually takes, where there are others to ask; twice as long after each that was, lest a
+   * busy mesh is asked for the same work again and again.
+   */
+  readonly unansweredMs: number;
   /** One that has not answered by then is doubted: others are asked whether it lives. */
   readonly proposalDoubtMs: number;
   /** A coordinator that has not renewed its lease for so long is doubted. */
@@ -30,6 +35,7 @@ export interface EntrySettings {
 
 export const ENTRY_DEFAULTS: EntrySettings = Object.freeze({
   proposalTimeoutMs: 2_000,
+  unansweredMs: 400,
   proposalDoubtMs: 250,
   leaseDoubtMs: RENEW_MS + 150,
   doubtAgainMs: 250,
@@ -48,7 +54,13 @@ export interface Failure {
 
 export type EntryPhase =
   /** `doubtMs`: when it is doubted, unless it is heard before. */
-  | { readonly kind: 'proposing'; readonly peer: PeerId; readonly untilMs: number; readonly doubtMs: number }
+  | {
+      readonly kind: 'proposing';
+      readonly peer: PeerId;
+      readonly sinceMs: number;
+      readonly untilMs: number;
+      readonly doubtMs: number;
+    }
   | {
       readonly kind: 'running';
       readonly peer: PeerId;
@@ -72,9 +84,20 @@ export interface EntryState {
   /** Asked in this round and worth asking again. */
   readonly asked: readonly PeerId[];
   readonly round: number;
+  /** Candidates that were given up since they did not answer. */
+  readonly unanswered: number;
   readonly failures: number;
   readonly lastFailure: Failure | null;
   readonly phase: EntryPhase;
+}
+
+/** Time has passed. */
+interface Tick {
+  readonly kind: 'tick';
+  /** Those that were asked for a sign of life and gave none. */
+  readonly doubtful?: readonly PeerId[];
+  /** What an answer of whoever has the request usually takes. */
+  readonly usualMs?: number;
 }
 
 export type EntryEvent<Result> =
@@ -87,8 +110,7 @@ export type EntryEvent<Result> =
   | { readonly kind: 'peerLost'; readonly peer: PeerId }
   /** A peer (re)joined and may coordinate; it is asked after those still waiting to be. */
   | { readonly kind: 'peerFound'; readonly peer: PeerId }
-  /** `doubtful`: those that were asked for a sign of life and gave none. */
-  | { readonly kind: 'tick'; readonly doubtful?: readonly PeerId[] }
+  | Tick
   | { readonly kind: 'cancelled' };
 
 export type EntryEffect<Result> =
@@ -123,7 +145,13 @@ function proposeNext<Result>(state: EntryState, nowMs: number): EntryStep<Result
   if (peer !== undefined) {
     const term = state.term + 1;
     const untilMs = nowMs + settings.proposalTimeoutMs;
-    const phase = { kind: 'proposing', peer, untilMs, doubtMs: nowMs + settings.proposalDoubtMs } as const;
+    const phase = {
+      kind: 'proposing',
+      peer,
+      sinceMs: nowMs,
+      untilMs,
+      doubtMs: nowMs + settings.proposalDoubtMs,
+    } as const;
     const remainingMs = Math.max(0, state.deadlineMs - nowMs);
     return [{ ...state, term, candidates, phase }, [{ kind: 'propose', peer, term, remainingMs }]];
   }
@@ -152,7 +180,18 @@ function moveOn<Result>(
   return proposeNext({ ...state, asked, lastFailure: failure, phase: { kind: 'ended' } }, nowMs);
 }
 
-function tick<Result>(state: EntryState, nowMs: number, doubtful: readonly PeerId[] = []): EntryStep<Result> {
+/** Whether the candidate that is asked is to be given up for another one. It has done nothing yet that would be lost. */
+function isInVain({ phase, settings, unanswered, candidates }: EntryState, nowMs: number, tick: Tick): boolean {
+  if (phase.kind !== 'proposing') return false;
+  const { doubtful = [], usualMs = 0 } = tick;
+  if (!candidates.some((peer) => !doubtful.includes(peer))) return false;
+  return (
+    doubtful.includes(phase.peer) ||
+    nowMs - phase.sinceMs >= settings.unansweredMs * 2 ** Math.min(unanswered, 30) + usualMs
+  );
+}
+
+function tick<Result>(state: EntryState, nowMs: number, event: Tick = { kind: 'tick' }): EntryStep<Result> {
   const { phase } = state;
   if (nowMs >= state.deadlineMs) {
     const overloaded = phase.kind === 'waiting' && state.lastFailure?.code === 'OVERLOADED' ? state.lastFailure : null;
@@ -161,10 +200,7 @@ function tick<Result>(state: EntryState, nowMs: number, doubtful: readonly PeerI
     return giveUp(state, overloaded ?? { code: 'DEADLINE_EXCEEDED', message });
   }
   if (phase.kind === 'ended') return [state, []];
-  // It has done nothing yet that would be lost.
-  const isInVain = phase.kind === 'proposing' && doubtful.includes(phase.peer);
-  const hasOthers = state.candidates.some((peer) => !doubtful.includes(peer));
-  if (nowMs < phase.untilMs && !(isInVain && hasOthers)) {
+  if (nowMs < phase.untilMs && !isInVain(state, nowMs, event)) {
     if (phase.kind === 'waiting' || nowMs < phase.doubtMs) return [state, []];
     const doubted = { ...phase, doubtMs: nowMs + state.settings.doubtAgainMs };
     return [{ ...state, phase: doubted }, [{ kind: 'doubt', peer: phase.peer }]];
@@ -174,7 +210,8 @@ function tick<Result>(state: EntryState, nowMs: number, doubtful: readonly PeerI
     phase.kind === 'running'
       ? { code: 'LEASE_LAPSED', message: 'the coordinator stopped renewing its lease, or did not get on' }
       : { code: 'UNAVAILABLE', message: 'the candidate did not answer the proposal' };
-  const [next, effects] = moveOn<Result>(state, nowMs, phase.peer, true, failure);
+  const unanswered = state.unanswered + (phase.kind === 'proposing' ? 1 : 0);
+  const [next, effects] = moveOn<Result>({ ...state, unanswered }, nowMs, phase.peer, true, failure);
   return [next, [...cancelLive<Result>(state), ...effects]];
 }
 
@@ -216,6 +253,7 @@ export function beginEntry<Result>(
     candidates: [...new Set(candidates)],
     asked: [],
     round: 0,
+    unanswered: 0,
     failures: 0,
     lastFailure: null,
     phase: { kind: 'waiting', untilMs: nowMs },
@@ -236,7 +274,7 @@ export function stepEntry<Result>(state: EntryState, event: EntryEvent<Result>, 
   if (phase.kind === 'ended') return [state, []];
   switch (event.kind) {
     case 'tick':
-      return tick(state, nowMs, event.doubtful);
+      return tick(state, nowMs, event);
     case 'cancelled':
       return giveUp(state, { code: 'CANCELLED', message: 'the request was cancelled' });
     case 'peerLost':

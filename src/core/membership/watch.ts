@@ -72,20 +72,20 @@ export function age(member: Member, state: MembershipState, nowMs: number): Chan
 }
 
 /**
- * How long an answer of a member may usually take. No less than that of the middle one: where all are busy, one that
- * has been quick so far is busy soon.
+ * How long an answer of the slowest of these peers may usually take. No less than that of the middle one of all: where all
+ * are busy, one that has been quick so far is busy soon.
  */
-export function usualWaitMs({ members }: MembershipState, rttMs: number | null): number {
+export function usualWaitMs({ members }: MembershipState, peers: readonly PeerId[]): number {
   const known = [...members.values()].filter(isUsable).flatMap((member) => member.rttMs ?? []);
   const middleMs = known.toSorted((a, b) => a - b)[known.length >> 1] ?? 0;
-  return ROUND_TRIPS * Math.max(rttMs ?? 0, middleMs);
+  return ROUND_TRIPS * Math.max(middleMs, ...peers.map((peer) => members.get(peer)?.rttMs ?? 0));
 }
 
 function isDoubtLasting(member: Member, state: MembershipState, nowMs: number): boolean {
   const { doubtedMs, arrivals } = member;
   if (doubtedMs === null) return false;
   const { settings, lateMs } = state;
-  const patienceMs = settings.doubtMs + usualWaitMs(state, member.rttMs);
+  const patienceMs = settings.doubtMs + usualWaitMs(state, [member.peer]);
   return nowMs - doubtedMs >= doubtAfterMs(arrivals, settings, patienceMs, lateMs);
 }
 
@@ -94,7 +94,7 @@ export function doubtfulMembers(state: MembershipState, nowMs: number): readonly
   const { members, settings, lateMs } = state;
   const isDoubtful = (member: Member): boolean =>
     member.doubtedMs !== null &&
-    nowMs - member.doubtedMs >= settings.doubtfulMs + usualWaitMs(state, member.rttMs) + 4 * lateMs;
+    nowMs - member.doubtedMs >= settings.doubtfulMs + usualWaitMs(state, [member.peer]) + 4 * lateMs;
   return [...members.values()]
     .filter((member) => member.state === 'suspect' || isDoubtful(member))
     .map(({ peer }) => peer);
@@ -167,7 +167,7 @@ const askOthers = (
  */
 export function doubt(state: MembershipState, member: Member, nowMs: number): MembershipStep {
   if (!isReachable(member) || !isUsable(member) || member.doubtedMs !== null) return [state, []];
-  if (nowMs - member.heardMs < usualWaitMs(state, member.rttMs)) return [state, []];
+  if (nowMs - member.heardMs < usualWaitMs(state, [member.peer])) return [state, []];
   const nonce = state.count;
   const [next, asked] = probe(state, { ...member, doubtedMs: nowMs }, nowMs);
   return [next, [...asked, ...askOthers(next, member, nonce, true)]];

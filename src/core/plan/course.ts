@@ -7,7 +7,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { PeerId } from '../ids.ts';
 import { taskKey } from './dataflow.ts';
 import type { Plan } from './plan.ts';
-import { isLateInPreparing, latecomers, LOOK_MS, type Delays } from './straggler.ts';
+import { isFew, isLateInPreparing, latecomers, LOOK_MS, type Delays } from './straggler.ts';
 
 export interface Course {
   readonly self: PeerId;
@@ -37,6 +37,15 @@ export interface Course {
   readonly standstillMs: number;
 }
 
+/** Time has passed. */
+interface Tick {
+  readonly kind: 'tick';
+  /** Those that were asked for a sign of life and gave none. */
+  readonly doubtful?: readonly PeerId[];
+  /** What an answer usually takes. */
+  readonly usualMs?: number;
+}
+
 export type CourseEvent =
   /** The plan is on its way to all participants, or is about to be where nobody is waited for. */
   | { readonly kind: 'assigned' }
@@ -61,8 +70,7 @@ export type CourseEvent =
       readonly lostPeer?: PeerId | undefined;
     }
   | { readonly kind: 'lost'; readonly peer: PeerId }
-  /** `doubtful`: those that were asked for a sign of life and gave none. `usualMs`: what an answer usually takes. */
-  | { readonly kind: 'tick'; readonly doubtful?: readonly PeerId[]; readonly usualMs?: number };
+  | Tick;
 
 /** What is to be done. */
 export type Turn =
@@ -236,14 +244,30 @@ function waitedFor(course: Course): readonly PeerId[] {
 /** Where this peer itself is late, what has come meanwhile is not read yet, and nobody else is blamed. */
 const isOnTime = ({ lookMs }: Course, nowMs: number): boolean => nowMs - lookMs < LOOK_MS;
 
-/** Whether those that are waited for are late, or may be gone. */
-function look(
-  before: Course,
-  { doubtful = [], usualMs = 0 }: Extract<CourseEvent, { kind: 'tick' }>,
+const silentMs = ({ heardMs, beganMs }: Course, peer: PeerId, nowMs: number): number =>
+  nowMs - (heardMs.get(peer) ?? beganMs);
+
+/** Those to go on without before they are lost: they answer nobody, or some do not even say that they prepare. */
+function missing(
+  course: Course,
+  waited: readonly PeerId[],
+  { doubtful = [], usualMs = 0 }: Tick,
   nowMs: number,
-): CourseStep {
+): readonly PeerId[] {
+  const { self, participants, unready, delays } = course;
+  const silent = (forMs: number): readonly PeerId[] =>
+    waited.filter(
+      (peer) => peer !== self && participants.has(peer) && silentMs(course, peer, nowMs) >= forMs * delays.patience,
+    );
+  const gone = silent(GONE_MS).filter((peer) => doubtful.includes(peer));
+  const unheard = unready.size > 0 ? silent(UNHEARD_MS + usualMs) : [];
+  return isFew(unheard.length, participants) ? [...gone, ...unheard] : gone;
+}
+
+/** Whether those that are waited for are late, or may be gone. */
+function look(before: Course, event: Tick, nowMs: number): CourseStep {
   const waited = waitedFor(before);
-  const { self, phase, unready, participants, fetching, heardMs, beganMs } = before;
+  const { self, phase, unready, participants, fetching, beganMs } = before;
   const isPreparing = unready.size > 0;
   const isLate = isPreparing && isLateInPreparing(before.delays, unready, participants, fetching, beganMs, nowMs);
   const [delays, late] =
@@ -251,16 +275,12 @@ function look(
       ? latecomers(before, waited, nowMs)
       : ([before.delays, isLate ? waited : []] as const);
   const course = { ...before, lookMs: nowMs + LOOK_MS, delays };
-  const silentMs = (peer: PeerId): number => nowMs - (heardMs.get(peer) ?? beganMs);
-  const isGone = (peer: PeerId): boolean =>
-    participants.has(peer) &&
-    ((doubtful.includes(peer) && silentMs(peer) >= GONE_MS * delays.patience) ||
-      (isPreparing && silentMs(peer) >= (UNHEARD_MS + usualMs) * delays.patience));
-  const gone = waited.filter((peer) => peer !== self && isGone(peer));
-  const without = isOnTime(before, nowMs) ? [...new Set([...late, ...gone])] : late.filter((peer) => peer === self);
+  const without = isOnTime(before, nowMs)
+    ? [...new Set([...late, ...missing(course, waited, event, nowMs)])]
+    : late.filter((peer) => peer === self);
   if (without.length > 0) return end(course, { kind: 'replan', without, reason: 'is late' });
-  const peers = waited.filter((peer) => peer !== self && silentMs(peer) >= DOUBT_MS);
-  const unheard = waited.filter((peer) => silentMs(peer) >= TELL_AGAIN_MS);
+  const peers = waited.filter((peer) => peer !== self && silentMs(course, peer, nowMs) >= DOUBT_MS);
+  const unheard = waited.filter((peer) => silentMs(course, peer, nowMs) >= TELL_AGAIN_MS);
   return [course, peers.length + unheard.length === 0 ? undefined : { kind: 'doubt', peers, unheard }];
 }
 

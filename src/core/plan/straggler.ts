@@ -45,7 +45,8 @@ const LATE_SHARE = 0.6;
 const LATE_PREPARATIONS = 4;
 export const LATE_PREPARING_MS = 2_000;
 
-const isFew = (peers: number, participants: ReadonlySet<PeerId>): boolean =>
+/** No more than half of them: what most are late with is nobody's fault. */
+export const isFew = (peers: number, participants: ReadonlySet<PeerId>): boolean =>
   peers > 0 && 2 * peers <= participants.size;
 
 /** Whether those that are not ready hold up the others without having to fetch anything. */

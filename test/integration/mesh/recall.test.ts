@@ -140,6 +140,23 @@ describe('the same request id at several peers', function () {
     assert.deepEqual(bytesOf(one), bytesOf(other));
   });
 
+  it('asks the second keeper where the first one takes its time, and is computed once', async () => {
+    const claims: PeerId[] = [];
+    start({
+      onAnswerMessage: (_from, to, message) => {
+        // Not those that are told what another keeper has granted.
+        if (message.kind !== 'claim' || message.granted > 0) return undefined;
+        claims.push(to);
+        return to === mesh.peers[1]!.id ? 400 : undefined;
+      },
+    });
+    const id = idKeptBy((first, second) => first === 1 && second === 2);
+    const first = await ask(0, id);
+    assert.deepEqual(claims, [mesh.peers[1]!.id, mesh.peers[2]!.id]);
+    assert.deepEqual((await ask(3, id)).outputs, first.outputs);
+    assert.equal(proposals, 1);
+  });
+
   it('is asked for again when the run it waited for fails', async () => {
     start();
     const id = idKeptBy((first) => first === 3);

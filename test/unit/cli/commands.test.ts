@@ -151,10 +151,12 @@ describe('command line', () => {
       });
       await new Promise<void>((resolve) => frozen.listen(0, '127.0.0.1', resolve));
       const { port } = frozen.address() as AddressInfo;
+      const busy = await serve({ beforeAnswer: () => Promise.reject(new MeshError('OVERLOADED', 'too much in hand')) });
       const { url, peer } = await serve();
       try {
-        const { code } = await tilemesh(['run', 'double', array, '--api', `127.0.0.1:${port},${url}`]);
-        assert.deepEqual([code, peer.requests.length], [0, 1]);
+        const addresses = `127.0.0.1:${port},${busy.url},${url}`;
+        const { code } = await tilemesh(['run', 'double', array, '--api', addresses]);
+        assert.deepEqual([code, busy.peer.requests.length, peer.requests.length], [0, 1, 1]);
         await gone.promise;
       } finally {
         frozen.close();

@@ -18,6 +18,7 @@ type Effect = EntryEffect<string>;
 const requestId = '0123456789abcdef0123456789abcdef' as RequestId;
 const settings = {
   proposalTimeoutMs: 100,
+  unansweredMs: Infinity,
   proposalDoubtMs: Infinity,
   leaseDoubtMs: Infinity,
   doubtAgainMs: 50,
@@ -270,6 +271,43 @@ describe('core/election/entry', () => {
     const [state, effects] = beginEntry<string>(requestId, [], 1000, 0, settings);
     assert.deepEqual(effects.map(show), ['giveUp UNAVAILABLE']);
     assert.equal(nextTickMs(state), Infinity);
+  });
+
+  describe('a candidate that does not answer', () => {
+    const propose = (...candidates: readonly (typeof a)[]): EntryState =>
+      beginEntry<string>(requestId, candidates, 1e6, 0, {
+        ...settings,
+        proposalTimeoutMs: 10_000,
+        unansweredMs: 40,
+      })[0];
+    const ask = (state: EntryState, nowMs: number, said = {}): readonly [EntryState, readonly string[]] => {
+      const [next, effects] = stepEntry<string>(state, { kind: 'tick', ...said }, nowMs);
+      return [next, effects.map(show)];
+    };
+
+    it('is given up for another one, later where answers usually take long, and twice as late each time', () => {
+      let state = propose(a, b, c);
+      let effects: readonly string[];
+      assert.deepEqual(ask(state, 39)[1], []);
+      assert.deepEqual(ask(state, 40, { usualMs: 30 })[1], []);
+      [state, effects] = ask(state, 70, { usualMs: 30 });
+      assert.deepEqual(effects, ['cancel a 1', 'propose b 2']);
+      assert.deepEqual(ask(state, 149)[1], []);
+      [state, effects] = ask(state, 150);
+      assert.deepEqual(effects, ['cancel b 2', 'propose c 3']);
+      assert.deepEqual(ask(state, 10_149)[1], []);
+    });
+
+    it('is given up at once where it gives no sign of life, unless there is nobody who does', () => {
+      assert.deepEqual(ask(propose(a, b), 1, { doubtful: [a] })[1], ['cancel a 1', 'propose b 2']);
+      assert.deepEqual(ask(propose(a, b), 1, { doubtful: [a, b] })[1], []);
+      assert.deepEqual(ask(propose(a), 1, { doubtful: [a] })[1], []);
+    });
+
+    it('keeps the request once it has taken it on', () => {
+      const [running] = stepEntry<string>(propose(a, b), accepted(), 1);
+      assert.deepEqual(ask(running, 200, { doubtful: [a] })[1], []);
+    });
   });
 
   it('asks those in doubt after all others', () => {

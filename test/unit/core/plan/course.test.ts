@@ -308,6 +308,9 @@ describe('core/plan/course', () => {
       replanWithout(C)(lookFor(250, { usualMs: 250 }));
       prepare(PATIENCE);
       assert.equal(lookFor(UNHEARD_MS)?.kind, 'doubt');
+      begin(true);
+      hear({ kind: 'assigned' }, ready(A));
+      assert.equal(lookFor(UNHEARD_MS)?.kind, 'doubt', 'most are silent: it may be the network');
     });
   });
 
