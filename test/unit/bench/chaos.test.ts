@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import type { Call } from '../../../bench/chaos/clients.ts';
+import { Clients, type Call } from '../../../bench/chaos/clients.ts';
 import { FAULT_KINDS, type Incident } from '../../../bench/chaos/faults.ts';
 import { judge } from '../../../bench/chaos/history.ts';
 import { maxTroubled, nextFault } from '../../../bench/chaos/nemesis.ts';
 import { uniformIntegers } from '../../../models/zoo/random.ts';
 import type { RequestId } from '../../../src/core/ids.ts';
 import { fromFloat32 } from '../../../src/core/tensor/tensor.ts';
-import { report } from '../../support/fake-peer.ts';
+import { fakePeer, MODEL_ID, report, SELF, startFakeApi } from '../../support/fake-peer.ts';
+import { startSilentServer } from '../../support/silent-server.ts';
 
 const outputs = (...values: number[]) => new Map([['y', fromFloat32([values.length], values)]]);
 const EXPECTED = [outputs(1, 2), outputs(3, 4)];
@@ -88,5 +89,52 @@ describe('bench/chaos/nemesis', () => {
   it('does the same for the same seed', () => {
     const first = Array.from({ length: 2 }, () => nextFault(uniformIntegers(7), FAULT_KINDS, [1, 2, 3, 4, 5], 2));
     assert.deepEqual(first[0], first[1]);
+  });
+});
+
+describe('bench/chaos/clients', () => {
+  it('asks a board that it has not asked yet where one says nothing, and waits twice as long each time', async () => {
+    const arrived = Promise.withResolvers<void>();
+    const api = await startFakeApi(
+      fakePeer({
+        beforeAnswer: () => {
+          arrived.resolve();
+          return Promise.resolve();
+        },
+      }),
+    );
+    const silent = [await startSilentServer(), await startSilentServer()];
+    const addresses = [...silent.map(({ address }) => `http://${address}`), api.url];
+    const boards = addresses.map((url, index) => ({
+      name: `board-${index}`,
+      id: SELF,
+      url: new URL(url),
+      pid: 0,
+      stop: () => Promise.resolve(),
+    }));
+    const inputs = new Map([['x', fromFloat32([1, 4], [1, 2, 3, 4])]]);
+    // One of those that ask both silent boards first.
+    const isUnlucky = (seed: number): boolean => {
+      const choose = uniformIntegers(seed);
+      return choose(1) === 0 && choose(3) < 2 && choose(2) === 0;
+    };
+    const seed = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].find(isUnlucky)!;
+    const model = { id: MODEL_ID, name: 'double', folder: '', inputs };
+    const clients = new Clients({ boards: () => boards, model, inputs: [inputs], parallelism: 1, seed });
+    const stop = new AbortController();
+    try {
+      const asked = clients.call(stop.signal);
+      await arrived.promise;
+      // They would keep the call.
+      for (const server of silent) server.stop();
+      const { answers, tries } = await asked;
+      assert.equal(answers.length, 1);
+      assert.deepEqual(tries.map(({ board }) => board).sort(), ['board-0', 'board-1', 'board-2']);
+      assert.ok(tries[2]!.atMs - tries[1]!.atMs >= 950, 'as long as the first time');
+    } finally {
+      stop.abort();
+      for (const server of silent) server.stop();
+      await api.close();
+    }
   });
 });

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -23,6 +21,7 @@ import {
   type FakeOptions,
   type FakePeer,
 } from '../../support/fake-peer.ts';
+import { startSilentServer } from '../../support/silent-server.ts';
 
 /** An address of this machine that nobody listens on: port 9 is the discard service. */
 const NOBODY = '127.0.0.1:9';
@@ -145,21 +144,16 @@ describe('command line', () => {
     });
 
     it('asks the next address as well when nothing is heard from the first, and takes the answer that comes first', async () => {
-      const gone = Promise.withResolvers<undefined>();
-      const frozen = createServer((request) => {
-        request.resume().once('close', () => gone.resolve(undefined));
-      });
-      await new Promise<void>((resolve) => frozen.listen(0, '127.0.0.1', resolve));
-      const { port } = frozen.address() as AddressInfo;
+      const frozen = await startSilentServer();
       const busy = await serve({ beforeAnswer: () => Promise.reject(new MeshError('OVERLOADED', 'too much in hand')) });
       const { url, peer } = await serve();
       try {
-        const addresses = `127.0.0.1:${port},${busy.url},${url}`;
+        const addresses = `${frozen.address},${busy.url},${url}`;
         const { code } = await tilemesh(['run', 'double', array, '--api', addresses]);
         assert.deepEqual([code, busy.peer.requests.length, peer.requests.length], [0, 1, 1]);
-        await gone.promise;
+        await frozen.left;
       } finally {
-        frozen.close();
+        frozen.stop();
       }
     });
 
