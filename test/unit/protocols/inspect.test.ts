@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { BytePool } from '../../../protocols/byte-pool.ts';
 import { MAX_DOCUMENT_BYTES, MAX_SERVED_PER_PEER, PROTOCOL_ID } from '../../../protocols/inspect/constants.ts';
 import { answerCodec, questionCodec, type Answer, type Question } from '../../../protocols/inspect/messages.ts';
 import type { InspectProvider } from '../../../protocols/inspect/server.ts';
@@ -79,6 +80,18 @@ describe('protocols/inspect', () => {
     await assert.rejects(ask(), withCode('OVERLOADED'));
     b.service.provide(PROVIDER);
     await assert.rejects(ask(), withCode('PAYLOAD_TOO_LARGE'));
+  });
+
+  it('refuses with OVERLOADED what does not fit beside the answers to all peers', async () => {
+    const queuePool = new BytePool(1_000);
+    const [a, b] = await open(await memoryNetwork(2), { queuePool });
+    b.service.provide({ ...PROVIDER, requests: () => new Uint8Array(400) });
+    const others = queuePool.shareOf('another peer' as PeerId);
+    const ask = () => a.service.ask(b.id, (session) => session.document({ kind: 'requests' }), signal);
+    others.hold(800);
+    await assert.rejects(ask(), withCode('OVERLOADED'));
+    others.hold(0);
+    assert.equal((await ask())?.byteLength, 400);
   });
 
   it('gives up on a peer that does not answer in time, and on one that is gone', async () => {
